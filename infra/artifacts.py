@@ -1,0 +1,73 @@
+"""The bucket CloudFormation reads the code and the template from."""
+
+import hashlib
+
+from botocore.exceptions import ClientError
+
+from infra.clients import CLIENT_CONFIG, session
+
+
+class ArtifactBucket:
+    """A private bucket of this account; every object is named by its content, so nothing is uploaded twice."""
+
+    def __init__(self, endpoint_url: str | None) -> None:
+        clients = session(endpoint_url)
+        self._client = clients.client("s3", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+        identity = clients.client("sts", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+        self._account: str = identity.get_caller_identity()["Account"]
+        self._region = clients.region_name
+        self.name = f"vestnik-artifacts-{self._account}-{self._region}"
+
+    def ensure(self) -> None:
+        """Create the bucket when it is missing: encrypted, closed to the public."""
+        if not self._is_there():
+            self._create()
+
+    def put(self, content: bytes, suffix: str) -> str:
+        """Upload the content unless it is there already; its key."""
+        key = hashlib.sha256(content).hexdigest() + suffix
+        try:
+            self._client.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                raise
+            self._client.put_object(
+                Bucket=self.name, Key=key, Body=content, ExpectedBucketOwner=self._account
+            )
+        return key
+
+    def url(self, key: str) -> str:
+        """The address CloudFormation reads an object from, in the form emulators know too."""
+        return f"{self._client.meta.endpoint_url}/{self.name}/{key}"
+
+    def _is_there(self) -> bool:
+        try:
+            self._client.head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+            return False
+        return True
+
+    def _create(self) -> None:
+        if self._region == "us-east-1":  # the one region that must not be named
+            self._client.create_bucket(Bucket=self.name)
+        else:
+            self._client.create_bucket(
+                Bucket=self.name,
+                CreateBucketConfiguration={"LocationConstraint": self._region},  # type: ignore[typeddict-item]
+            )
+        self._client.put_public_access_block(
+            Bucket=self.name,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        self._client.put_bucket_encryption(
+            Bucket=self.name,
+            ServerSideEncryptionConfiguration={"Rules": [rule]},  # type: ignore[list-item]
+        )

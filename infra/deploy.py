@@ -1,0 +1,124 @@
+"""Brings a package to AWS or an emulator: `python -m infra.deploy --stage dev`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.artifacts import ArtifactBucket
+from infra.clients import CLIENT_CONFIG, session
+from infra.package import PROJECT
+from infra.stack import DeploymentError, Stack
+from infra.template_parts import dump_template, read_template
+
+_EMULATED_API = "/_aws/execute-api/"
+
+
+def deploy(
+    stage: str = "dev",
+    *,
+    endpoint_url: str | None = None,
+    stack_name: str | None = None,
+    parameters: dict[str, str] | None = None,
+    package_dir: Path | None = None,
+    tell: Callable[[str], None] = print,
+) -> dict[str, str]:
+    """Create or update the stack from a built package; its outputs.
+
+    A parameter that is not given keeps its value, or has its default when the stack is new. Without a
+    PublicUrl the stack is given the API's own address as soon as that is known.
+    """
+    given = {"Stage": stage, **(parameters or {})}
+    template = _read_package_template(package_dir or PROJECT / "build" / stage)
+    declared = template["Parameters"]
+    if unknown := given.keys() - declared.keys():
+        raise DeploymentError(f"the template has no parameter {', '.join(sorted(unknown))}")
+    template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
+    client = session(endpoint_url).client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+    stack = Stack(client, stack_name or f"vestnik-{stage}", tell)
+    if not stack.apply(template_url, declared, given):
+        tell(f"{stack.name} already is as asked")
+    if "PublicUrl" not in given and (address := _missing_public_url(stack, endpoint_url)):
+        stack.apply(template_url, declared, {**given, "PublicUrl": address})
+    return stack.outputs()
+
+
+def function_environment(stack_name: str, endpoint_url: str | None = None) -> dict[str, str]:
+    """The environment of the deployed api function: the names and addresses of everything the stack has."""
+    clients = session(endpoint_url)
+    stacks = clients.client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+    functions = clients.client("lambda", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+    resource = stacks.describe_stack_resource(StackName=stack_name, LogicalResourceId="APIHandler")
+    function = resource["StackResourceDetail"]["PhysicalResourceId"]
+    return functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+
+
+def _read_package_template(package_dir: Path) -> dict[str, Any]:
+    if not (package_dir / "template.yaml").exists():
+        raise DeploymentError(f"{package_dir} has no package: python -m infra.package makes it")
+    return read_template(package_dir / "template.yaml")
+
+
+def _upload(template: dict[str, Any], package_dir: Path, endpoint_url: str | None) -> str:
+    bucket = ArtifactBucket(endpoint_url)
+    bucket.ensure()
+    code = bucket.put((package_dir / "deployment.zip").read_bytes(), ".zip")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": bucket.name, "Key": code}
+    return bucket.url(bucket.put(dump_template(template).encode(), ".yaml"))
+
+
+def _missing_public_url(stack: Stack, endpoint_url: str | None) -> str | None:
+    """The address to hand to the stack; None when it has a right one."""
+    outputs, known = stack.outputs(), stack.parameters()["PublicUrl"]
+    if endpoint_url is None:
+        return None if known else outputs["EndpointURL"].rstrip("/")
+    # On an emulator a changed route may give the API a new id: an address of this form follows it.
+    address = f"{endpoint_url}{_EMULATED_API}{outputs['RestAPIId']}/api"
+    return address if known != address and (not known or _EMULATED_API in known) else None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument(
+        "--endpoint-url",
+        default=os.environ.get("AWS_ENDPOINT_URL"),
+        help="an emulator's address; without it, and without AWS_ENDPOINT_URL, AWS itself",
+    )
+    parser.add_argument("--stack-name", help="vestnik-<stage> by default")
+    parser.add_argument("--parameter", action="append", default=[], metavar="Name=Value")
+    parser.add_argument("--package-dir", type=Path, help="build/<stage> by default")
+    arguments = parser.parse_args()
+    if wrong := [text for text in arguments.parameter if "=" not in text]:
+        parser.error(f"--parameter takes Name=Value, not {wrong[0]}")
+    return arguments
+
+
+def main() -> None:
+    """Deploy from the command line."""
+    arguments = _arguments()
+    started = time.monotonic()
+    try:
+        outputs = deploy(
+            arguments.stage,
+            endpoint_url=arguments.endpoint_url,
+            stack_name=arguments.stack_name,
+            parameters=dict(text.split("=", 1) for text in arguments.parameter),
+            package_dir=arguments.package_dir,
+        )
+    except (DeploymentError, BotoCoreError, ClientError) as failure:
+        sys.exit(f"Not deployed: {failure}")
+    for name, value in sorted(outputs.items()):
+        print(f"{name} = {value}")
+    print(f"deployed in {time.monotonic() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""One CloudFormation stack: changed by change sets, watched by its events."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import (
+        ParameterTypeDef,
+        StackEventTypeDef,
+        StackTypeDef,
+    )
+
+_DEADLINE_SECONDS = 30 * 60
+_NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed")
+_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted", "IMPORT": "imported"}
+_CANCELLED = "cancelled"  # the resources that were under way when another failed
+
+
+class DeploymentError(Exception):
+    """The stack could not be brought to what was asked; the message says why."""
+
+
+class Stack:
+    """A stack by its name; progress is told line by line."""
+
+    def __init__(self, client: "CloudFormationClient", name: str, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self.name = name
+        self._tell = tell
+        # An emulator is done in seconds, AWS limits how often it is asked.
+        self._pause = 2.0 if ".amazonaws.com" in client.meta.endpoint_url else 0.1
+
+    def describe(self) -> "StackTypeDef | None":
+        """What CloudFormation knows of the stack; None when there is none."""
+        try:
+            return self._client.describe_stacks(StackName=self.name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name."""
+        stack = self.describe() or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def parameters(self) -> dict[str, str]:
+        """The parameters the stack has now."""
+        stack = self.describe() or {}
+        parameters = stack.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+
+    def apply(self, template_url: str, declared: Iterable[str], given: dict[str, str]) -> bool:
+        """Create or update the stack; False when it already is as asked.
+
+        A parameter that is not given keeps the value it has.
+        """
+        kind = self._kind_of_change()
+        known = self.parameters() if kind == "UPDATE" else {}
+        parameters = list(_parameters(declared, known, given))
+        change_set = self._create_change_set(kind, template_url, parameters)
+        if change_set is None:
+            return False
+        self._execute(change_set)
+        return True
+
+    def _kind_of_change(self) -> Literal["CREATE", "UPDATE"]:
+        stack = self.describe()
+        status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
+        if status == "ROLLBACK_COMPLETE":
+            # A first creation failed: nothing is left in the stack, and it can only be deleted.
+            self._tell(f"removing what is left of the failed creation of {self.name}")
+            self._client.delete_stack(StackName=self.name)
+            self._wait_until_settled()
+            return "CREATE"
+        if status in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+            return "CREATE"
+        if status.endswith("_IN_PROGRESS"):
+            raise DeploymentError(f"{self.name} is {status}: another deployment is under way")
+        return "UPDATE"
+
+    def _create_change_set(
+        self, kind: Literal["CREATE", "UPDATE"], template_url: str, parameters: "list[ParameterTypeDef]"
+    ) -> str | None:
+        change_set = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"deploy-{uuid.uuid4().hex}",
+            ChangeSetType=kind,
+            TemplateURL=template_url,
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )["Id"]
+        for _ in self._until_deadline():
+            answer = self._client.describe_change_set(ChangeSetName=change_set, StackName=self.name)
+            if answer["Status"] == "CREATE_COMPLETE":
+                return change_set
+            if answer["Status"] == "FAILED":
+                break
+        self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+        reason = answer.get("StatusReason", "no reason given")
+        if any(words in reason for words in _NOTHING_TO_CHANGE):
+            return None
+        raise DeploymentError(f"CloudFormation refuses the change of {self.name}: {reason}")
+
+    def _execute(self, change_set: str) -> None:
+        seen = {event["EventId"] for event in self._events()}
+        # The tables' Retain protects data; what a failed deployment has just made has none and would be left over.
+        self._client.execute_change_set(
+            ChangeSetName=change_set, StackName=self.name, RetainExceptOnCreate=True
+        )
+        failures = self._wait_until_settled(seen)
+        stack = self.describe()
+        status = stack["StackStatus"] if stack else "gone"
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            reasons = "\n".join(failures) or "  CloudFormation gives no reason"
+            raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}")
+
+    def _wait_until_settled(self, seen: set[str] | None = None) -> list[str]:
+        """Tell what happens until nothing does; what failed and why."""
+        failures: list[str] = []
+        for _ in self._until_deadline():
+            stack = self.describe()
+            if seen is not None:
+                failures += self._tell_events(seen)
+            if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                break
+        return failures
+
+    def _tell_events(self, seen: set[str]) -> list[str]:
+        failures = []
+        for event in reversed([event for event in self._events() if event["EventId"] not in seen]):
+            seen.add(event["EventId"])
+            action, _, state = event.get("ResourceStatus", "").partition("_")
+            what = f"{event.get('LogicalResourceId')} ({event.get('ResourceType')})"
+            reason = event.get("ResourceStatusReason", "")
+            if state == "COMPLETE" and action in _WORDS and event["PhysicalResourceId"] != event["StackId"]:
+                self._tell(f"  {_WORDS[action]} {what}")
+            if state == "FAILED" and _CANCELLED not in reason:
+                self._tell(f"  FAILED {what}")
+                failures.append(f"  {what}: {reason}")
+        return failures
+
+    def _events(self) -> "list[StackEventTypeDef]":
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self.name)
+        return [event for page in pages for event in page["StackEvents"]]
+
+    def _until_deadline(self) -> Iterator[None]:
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            yield
+            time.sleep(self._pause)
+        raise DeploymentError(f"{self.name} was not ready within {_DEADLINE_SECONDS // 60} minutes")
+
+
+def _parameters(
+    declared: Iterable[str], known: dict[str, str], given: dict[str, str]
+) -> "Iterator[ParameterTypeDef]":
+    for name in declared:
+        if name in given:
+            yield {"ParameterKey": name, "ParameterValue": given[name]}
+        elif name in known:
+            yield {"ParameterKey": name, "UsePreviousValue": True}
