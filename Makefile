@@ -1,0 +1,102 @@
+# `make help` lists what there is to do.
+
+PYTHON ?= python3.11
+STAGE ?= dev
+ENDPOINT ?=
+UV_VERSION := 0.13.9
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+RUN := $(BIN)/python
+READY := .venv/.ready
+EMULATOR_READY := .venv-emulator/.ready
+SOURCES := app.py chalicelib infra localstack tests
+
+# Both installers wait for a slow network and try again.
+export PIP_DEFAULT_TIMEOUT ?= 60
+export PIP_RETRIES ?= 10
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+export UV_HTTP_TIMEOUT ?= 120
+export UV_HTTP_RETRIES ?= 10
+# The environments name their Python themselves: one that happens to be active must not be changed.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) $(EMULATOR_READY) ## Make both virtual environments (.venv, .venv-emulator); PYTHON=... names another python3.11
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 is needed and '$(PYTHON)' is not it: install it, or say PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) and uv $(UV_VERSION) ..."
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install --quiet "uv==$(UV_VERSION)"
+
+$(READY): requirements-dev.txt | .venv/bin/uv
+	@echo "Installing what development needs (.venv; the first time up to a minute) ..."
+	@$(RUN) -m uv pip sync --quiet --require-hashes --python $(RUN) requirements-dev.txt
+	@touch $@
+
+$(EMULATOR_READY): requirements-emulator.txt | .venv/bin/uv
+	@echo "Installing the emulator (.venv-emulator; the first time up to a minute) ..."
+	@$(RUN) -m venv --without-pip .venv-emulator
+	@$(RUN) -m uv pip sync --quiet --require-hashes --python .venv-emulator/bin/python requirements-emulator.txt
+	@touch $@
+
+.PHONY: run
+run: setup ## Run everything on this machine: API, panel, mails (needs no Docker and no AWS account)
+	@exec $(RUN) -m localstack.run
+
+.PHONY: mails
+mails: $(READY) ## List the mails that were sent here; ID=1 shows the newest, ID=2 the one before it
+	@$(RUN) -m localstack.mailbox $(if $(ID),show '$(ID)',list)
+
+.PHONY: package
+package: $(READY) ## Build what is deployed; STAGE=dev
+	@$(RUN) -m infra.package --stage '$(STAGE)'
+
+.PHONY: deploy
+deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOINT=http://...; STAGE=dev
+	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)')
+
+.PHONY: test
+test: setup ## Run every quick test: unit, integration, end to end
+	@$(RUN) -m pytest tests/unit tests/integration tests/e2e $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
+	$(RUN) -m ruff format --check $(SOURCES)
+	$(RUN) -m ruff check $(SOURCES)
+	$(RUN) -m mypy --strict
+	$(BIN)/lint-imports
+	$(RUN) -m pytest --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	@$(RUN) -m ruff check --fix $(SOURCES)
+	@$(RUN) -m ruff format $(SOURCES)
+
+.PHONY: lock
+lock: .venv/bin/uv ## Pin requirements*.txt anew from requirements*.in; UPGRADE=1 takes the newest versions
+	@for name in requirements requirements-dev requirements-emulator; do \
+		echo "Pinning $$name.txt ..."; \
+		$(RUN) -m uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
+			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## Remove what is built and cached; environments (.venv*) and data (.local) stay
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-data
+clean-data: ## Remove .local: every table, queue, mail and password of `make run`
+	@rm -rf .local
+	@echo "Removed .local: tables, queues, mails and passwords of this machine's Vestnik."

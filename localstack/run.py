@@ -1,0 +1,294 @@
+"""Runs Vestnik on this machine, without Docker and without an AWS account: `make run`.
+
+Starts the emulator, a mailbox and a front door, deploys the very package that goes to AWS, and prints
+where everything is. Ctrl-C stops it; what was stored is there again at the next start.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from localstack import demo
+from localstack.emulator import Emulator
+from localstack.front_door import FrontDoor
+from localstack.mailbox import Mails, SmtpServer
+from localstack.mailbox_page import MailboxPage
+from localstack.ports import LOOPBACK, LocalError, require_free
+
+STAGE = "dev"
+STACK = f"vestnik-{STAGE}"
+THROTTLE_STEP_SECONDS = 10
+CONCURRENCY = 4  # a worker process each, per queue; a laptop is no data centre
+HEALTH = "/api/v1/health"
+API_SECONDS = 60.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where everything listens, and where it is kept."""
+
+    api_port: int
+    mails_port: int
+    smtp_port: int
+    emulator_port: int
+    data: Path
+    once: list[str] | None = None
+
+    @property
+    def api_url(self) -> str:
+        """The address clients use."""
+        return f"http://localhost:{self.api_port}"
+
+    @property
+    def mails_url(self) -> str:
+        """The page with the mails."""
+        return f"http://localhost:{self.mails_port}"
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> Options:
+    """The command line, with the environment for what it does not say."""
+    parser = argparse.ArgumentParser(prog="python -m localstack.run", description=__doc__)
+    for name, default, what in (
+        ("api", 8004, "the API and the panel"),
+        ("mails", 8005, "the page with the mails"),
+        ("smtp", 8025, "the mail server"),
+        ("emulator", 4566, "the emulator"),
+    ):
+        variable = _port_variable(name)
+        parser.add_argument(
+            f"--{name}-port",
+            type=int,
+            default=os.environ.get(variable, default),
+            help=f"{what}: {default}, or ${variable}",
+        )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("VESTNIK_DATA", ".local"),
+        help="what is kept: .local, or $VESTNIK_DATA",
+    )
+    parser.add_argument(
+        "--once",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND",
+        help="run this command when all is ready, then stop with its exit code",
+    )
+    options = parser.parse_args(arguments)
+    if options.once == []:
+        parser.error("--once needs a command")
+    return Options(**vars(options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a signal, the command's end or a fault."""
+    options = parse_options(arguments)
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("Stopped; everything is saved.", flush=True)
+        return 130 if options.once else 0
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    # Once only: a second Ctrl-C must not break off the saving.
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    print("\nStopping …", flush=True)
+    raise KeyboardInterrupt
+
+
+def _run(options: Options) -> int:
+    started = time.monotonic()
+    with ExitStack() as stack:
+        _require_own(options.data, stack)
+        _require_ports(options)
+        emulator = _start_emulator(options, stack)
+        with _explaining_a_dead(emulator):
+            _start_mailbox(options, stack)
+            api_id = _deploy(options, emulator)
+            _open_front_door(options, api_id, emulator, stack)
+            _greet(options, time.monotonic() - started)
+            if options.once:
+                return subprocess.run(options.once, check=False).returncode
+            emulator.wait()
+    return 0
+
+
+def _require_own(data: Path, stack: ExitStack) -> None:
+    """Two runs on the same data would overwrite each other's state."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = stack.enter_context((data / "lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LocalError(f"Vestnik is already running on {data}: stop it, or set VESTNIK_DATA.") from None
+
+
+def _require_ports(options: Options) -> None:
+    for name, port, purpose in (
+        ("api", options.api_port, "the API"),
+        ("mails", options.mails_port, "the page with the mails"),
+        ("smtp", options.smtp_port, "the mail server"),
+        ("emulator", options.emulator_port, "the emulator"),
+    ):
+        require_free(port, purpose, f"stop what uses it, or set {_port_variable(name)}")
+
+
+def _port_variable(name: str) -> str:
+    return f"VESTNIK_{name.upper()}_PORT"
+
+
+def _start_emulator(options: Options, stack: ExitStack) -> Emulator:
+    with _step(f"The emulator of AWS on port {options.emulator_port}"):
+        emulator = Emulator(
+            options.emulator_port,
+            state_dir=options.data / "state",
+            work_dir=options.data / "tmp",
+            log_path=options.data / "logs" / "emulator.log",
+        ).start()
+    stack.callback(_stop_emulator, emulator)
+    # Everything below speaks to the emulator, whatever account this shell is logged in to.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(emulator.environment)
+    return emulator
+
+
+def _stop_emulator(emulator: Emulator) -> None:
+    emulator.stop()
+
+
+@contextmanager
+def _explaining_a_dead(emulator: Emulator) -> Iterator[None]:
+    """When the emulator has died, say that, and not what failed because of it."""
+    try:
+        yield
+    except Exception:
+        emulator.check()
+        raise
+
+
+def _start_mailbox(options: Options, stack: ExitStack) -> None:
+    with _step(f"The mail server on port {options.smtp_port} and its page on {options.mails_port}"):
+        directory = options.data / "mails"
+        stack.enter_context(SmtpServer(options.smtp_port, Mails(directory)))
+        stack.enter_context(MailboxPage(options.mails_port, directory))
+
+
+def _deploy(options: Options, emulator: Emulator) -> str:
+    # Not at the top: --help and a taken port need no AWS SDK, which takes half a second to load.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from infra.deploy import deploy, function_environment
+    from infra.package import PackagingFailed, package
+    from infra.stack import DeploymentError
+
+    parameters = {
+        "PublicUrl": options.api_url,
+        "SmtpHost": LOOPBACK,
+        "SmtpPort": str(options.smtp_port),
+        "SmtpSecurity": "none",
+        "ExpressConcurrency": str(CONCURRENCY),
+        "RegularConcurrency": str(CONCURRENCY),
+        "ThrottleStepSeconds": str(THROTTLE_STEP_SECONDS),
+    }
+    try:
+        with _step("The package (the first takes half a minute)"):
+            built = package(STAGE)
+        with _step("The deployment by CloudFormation"):
+            outputs = deploy(
+                STAGE,
+                endpoint_url=emulator.endpoint_url,
+                stack_name=STACK,
+                parameters=parameters,
+                package_dir=built.code.parent,
+                tell=_say_nothing,
+            )
+        os.environ.update(function_environment(STACK, emulator.endpoint_url))
+    except (PackagingFailed, DeploymentError, BotoCoreError, ClientError) as error:
+        emulator.check()
+        raise LocalError(f"Not deployed: {error}") from error
+    return outputs["RestAPIId"]
+
+
+def _say_nothing(line: str) -> None:
+    """Sixty resources, one a line, are of interest only on AWS."""
+
+
+def _open_front_door(options: Options, api_id: str, emulator: Emulator, stack: ExitStack) -> None:
+    with _step(f"The API on port {options.api_port}"):
+        stack.enter_context(FrontDoor(options.api_port, emulator.port, api_id))
+        deadline = time.monotonic() + API_SECONDS
+        while (status := _health(options.api_port)) != 200:
+            if time.monotonic() > deadline:
+                raise LocalError(
+                    f"The API does not answer (status {status} from {HEALTH}): see {emulator.log_path}."
+                )
+            emulator.wait(0.2)
+
+
+def _health(port: int) -> int | None:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=API_SECONDS)
+    try:
+        connection.request("GET", HEALTH)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _greet(options: Options, seconds: float) -> None:
+    path, body = options.data / "credentials", options.data / "first-notification.json"
+    credentials = demo.load_credentials(path)
+    generated = credentials is None or not demo.are_accepted(credentials, options.api_port)
+    if credentials is None or generated:
+        with _step(f"The demo: an administrator, an application, {demo.CONTACTS:,} contacts"):
+            credentials = demo.make()
+            demo.store_credentials(path, credentials)
+    demo.write_first_notification(body)
+    print(f"\nReady after {seconds:.0f} s.\n")
+    print(f"  The API      {options.api_url}/api/schema/swagger-ui/")
+    print(f"  The panel    {options.api_url}/admin/")
+    print(f"  The mails    {options.mails_url}")
+    if generated:
+        print("\nGenerated now and shown only this once:")
+        print(f"  administrator {demo.ADMINISTRATOR}: {credentials.administrator_password}")
+        print(f"  application {demo.APPLICATION}: {credentials.application_password}")
+    print(f"\nThe passwords are in {path}.")
+    print(f"Send the first notification, to {demo.FIRST_RECIPIENTS} people, a hundred of them each")
+    print(f"{THROTTLE_STEP_SECONDS} s (a setting of this demo; the default is longer):\n")
+    print(f"  {demo.curl_line(credentials, options.api_url, body)}\n")
+    if not options.once:
+        print("Ctrl-C stops everything and keeps the data.", flush=True)
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is being done, and afterwards how long it took."""
+    print(f"{what} …", end="", flush=True)
+    started = time.monotonic()
+    yield
+    print(f" {time.monotonic() - started:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        raise SystemExit(main())
