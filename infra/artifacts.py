@@ -8,7 +8,7 @@ from infra.clients import CLIENT_CONFIG, session
 
 
 class ArtifactBucket:
-    """A private bucket of this account; every object is named by its content, so nothing is uploaded twice."""
+    """A private bucket of this account. Objects are named by their content: nothing is uploaded twice."""
 
     def __init__(self, endpoint_url: str | None) -> None:
         clients = session(endpoint_url)
@@ -66,8 +66,9 @@ class ArtifactBucket:
                 "RestrictPublicBuckets": True,
             },
         )
-        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
         self._client.put_bucket_encryption(
             Bucket=self.name,
-            ServerSideEncryptionConfiguration={"Rules": [rule]},  # type: ignore[list-item]
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
         )

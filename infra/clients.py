@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_REGION = "eu-central-1"
 
-CLIENT_CONFIG = Config(
-    connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5}
-)
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
 
 
 def session(endpoint_url: str | None = None) -> "Session":

@@ -9,8 +9,13 @@ from infra.template_parts import join_parts
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-_QUEUE_ATTRIBUTES = ("MessageRetentionPeriod", "VisibilityTimeout", "SqsManagedSseEnabled")
+_QUEUE_ATTRIBUTES: "tuple[QueueAttributeNameType, ...]" = (
+    "MessageRetentionPeriod",
+    "VisibilityTimeout",
+    "SqsManagedSseEnabled",
+)
 
 
 @cache
@@ -79,8 +84,12 @@ def create_queues(client: "SQSClient") -> dict[str, str]:
     return created
 
 
-def _queue_attributes(definition: dict[str, Any], arns: dict[str, str]) -> dict[str, Any]:
-    attributes = {name: json.dumps(definition[name]) for name in _QUEUE_ATTRIBUTES}
+def _queue_attributes(
+    definition: dict[str, Any], arns: dict[str, str]
+) -> "dict[QueueAttributeNameType, str]":
+    attributes: dict[QueueAttributeNameType, str] = {
+        name: json.dumps(definition[name]) for name in _QUEUE_ATTRIBUTES
+    }
     if redrive := definition.get("RedrivePolicy"):
         dead_queue, _ = redrive["deadLetterTargetArn"]["Fn::GetAtt"]
         attributes["RedrivePolicy"] = json.dumps({**redrive, "deadLetterTargetArn": arns[dead_queue]})

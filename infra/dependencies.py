@@ -1,4 +1,4 @@
-"""The deployed dependencies as one zip: installed for Lambda, slimmed, precompiled, kept until they change."""
+"""The deployed dependencies as one zip: installed for Lambda, slimmed, precompiled, and kept."""
 
 import compileall
 import hashlib
@@ -28,7 +28,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def dependency_archive(requirements: Path, cache: Path) -> Path:
-    """The zip of everything in the requirements file; made anew only when they or this module have changed."""
+    """The zip of everything in the requirements file; made anew when they or this module have changed."""
     key = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
     archive = cache / f"dependencies-{key}.zip"
     if not archive.exists():
@@ -45,7 +45,8 @@ def dependency_archive(requirements: Path, cache: Path) -> Path:
 
 
 def precompile(tree: Path) -> None:
-    """Compile below the folder: /var/task is read-only, so what is not compiled here is compiled at each start."""
+    """Compile everything below the folder, without timestamps: the zip has none."""
+    # /var/task is read-only: what is not compiled here is compiled again at every cold start.
     compiled = compileall.compile_dir(
         tree, quiet=2, force=True, ddir="", invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
     )
@@ -75,7 +76,10 @@ def _install(requirements: Path, target: Path) -> None:
     python = ["--implementation", "cp", "--python-version", ".".join(map(str, RUNTIME))]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
     installed = subprocess.run(
-        [*command, *options, *python, *platforms, "-r", str(requirements)], capture_output=True, text=True, check=False
+        [*command, *options, *python, *platforms, "-r", str(requirements)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if installed.returncode:
         raise RuntimeError(f"pip could not install {requirements.name}:\n{installed.stderr.strip()}")
@@ -84,9 +88,9 @@ def _install(requirements: Path, target: Path) -> None:
 def _slim(tree: Path) -> None:
     for folder in _UNUSED_FOLDERS:
         shutil.rmtree(tree / folder, ignore_errors=True)
-    for folder in (tree / "botocore" / "data").iterdir():
-        if folder.is_dir() and folder.name not in AWS_SERVICES:
-            shutil.rmtree(folder)
+    for service in (tree / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in AWS_SERVICES:
+            shutil.rmtree(service)
     for path in _files(tree):
         if path.suffix in _UNUSED_SUFFIXES and path.name not in _KEPT_METADATA:
             path.unlink()

@@ -1,6 +1,7 @@
-"""Builds what is deployed: `python -m infra.package` writes build/<stage>/template.yaml and deployment.zip."""
+"""Builds what is deployed, template.yaml and deployment.zip in build/<stage>: `python -m infra.package`."""
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ PROJECT = Path(__file__).parent.parent
 SIZE_BUDGET = 18 * 1024 * 1024
 
 
-class PackagingFailed(Exception):
+class PackagingError(Exception):
     """The package could not be built, or is too large."""
 
 
@@ -34,15 +36,26 @@ class Package:
 def package(stage: str = "dev", out: Path = PROJECT / "build") -> Package:
     """Build the package of a stage, or find that it is still what would be built."""
     if sys.version_info[:2] != RUNTIME:
-        raise PackagingFailed(f"Lambda's .pyc files need Python {RUNTIME[0]}.{RUNTIME[1]}; this is {sys.version}")
+        raise PackagingError(
+            f"Lambda's .pyc files need Python {RUNTIME[0]}.{RUNTIME[1]}; this is {sys.version}"
+        )
     built = Package(out / stage / "template.yaml", out / stage / "deployment.zip")
-    mark, fingerprint = out / stage / "fingerprint", _fingerprint(stage)
-    is_current = mark.exists() and mark.read_text() == fingerprint
-    if not (is_current and built.template.exists() and built.code.exists()):
-        mark.unlink(missing_ok=True)
-        _build(stage, built, out / "cache")
-        mark.write_text(fingerprint)
+    with _alone(out / "cache"):
+        mark, fingerprint = out / stage / "fingerprint", _fingerprint(stage)
+        is_current = mark.exists() and mark.read_text() == fingerprint
+        if not (is_current and built.template.exists() and built.code.exists()):
+            _build(stage, built, out / "cache")
+            mark.write_text(fingerprint)
     return built
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Wait for another process that packages into the same folder, such as the tests beside `make run`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _sources() -> Iterator[Path]:
@@ -79,8 +92,8 @@ def _build(stage: str, built: Package, cache: Path) -> None:
 
 
 def _run_chalice(stage: str, project: Path, generated: Path) -> None:
-    # Chalice sees a copy without requirements: it does the template, the code and its own runtime, and what the
-    # code needs comes out of the cache. A copy leaves nothing behind in the project either.
+    # Chalice sees a copy without requirements: it does the template, the code and its own runtime, and what
+    # the code imports comes out of the cache. And a copy leaves nothing behind in the project.
     unwanted = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "chalicelib", project / "chalicelib", ignore=unwanted)
     shutil.copytree(PROJECT / ".chalice", project / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
@@ -95,7 +108,7 @@ def _run_chalice(stage: str, project: Path, generated: Path) -> None:
         env=_chalice_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if ran.returncode:
-        raise PackagingFailed(f"chalice package failed:\n{ran.stdout}{ran.stderr}".strip())
+        raise PackagingError(f"chalice package failed:\n{ran.stdout}{ran.stderr}".strip())
 
 
 def _chalice_environment() -> dict[str, str]:
@@ -106,7 +119,9 @@ def _chalice_environment() -> dict[str, str]:
 def _check_size(code: Path) -> None:
     if (size := code.stat().st_size) > SIZE_BUDGET:
         code.unlink()
-        raise PackagingFailed(f"the zip has {size / 1e6:.1f} MB, more than the {SIZE_BUDGET / 1e6:.1f} it may have")
+        raise PackagingError(
+            f"the zip has {size / 1e6:.1f} MB, more than the {SIZE_BUDGET / 1e6:.1f} it may have"
+        )
 
 
 def _describe(built: Package) -> str:
@@ -128,7 +143,7 @@ def main() -> None:
     started = time.monotonic()
     try:
         built = package(arguments.stage, arguments.out)
-    except (PackagingFailed, RuntimeError) as failure:
+    except (PackagingError, RuntimeError) as failure:
         sys.exit(str(failure))
     print(f"{_describe(built)} ({time.monotonic() - started:.1f} s)")
 

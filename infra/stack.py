@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DEADLINE_SECONDS = 30 * 60
 _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed")
-_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted", "IMPORT": "imported"}
+_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}
 _CANCELLED = "cancelled"  # the resources that were under way when another failed
 
 
@@ -46,13 +46,14 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs by name."""
-        stack = self.describe() or {}
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        stack = self.describe()
+        outputs = stack.get("Outputs", []) if stack else []
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
     def parameters(self) -> dict[str, str]:
         """The parameters the stack has now."""
-        stack = self.describe() or {}
-        parameters = stack.get("Parameters", [])
+        stack = self.describe()
+        parameters = stack.get("Parameters", []) if stack else []
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
     def apply(self, template_url: str, declared: Iterable[str], given: dict[str, str]) -> bool:
@@ -64,7 +65,8 @@ class Stack:
         known = self.parameters() if kind == "UPDATE" else {}
         parameters = list(_parameters(declared, known, given))
         change_set = self._create_change_set(kind, template_url, parameters)
-        if change_set is None:
+        if not self._is_a_change(change_set):
+            self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
             return False
         self._execute(change_set)
         return True
@@ -76,7 +78,7 @@ class Stack:
             # A first creation failed: nothing is left in the stack, and it can only be deleted.
             self._tell(f"removing what is left of the failed creation of {self.name}")
             self._client.delete_stack(StackName=self.name)
-            self._wait_until_settled()
+            self._client.get_waiter("stack_delete_complete").wait(StackName=self.name)
             return "CREATE"
         if status in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
             return "CREATE"
@@ -86,8 +88,8 @@ class Stack:
 
     def _create_change_set(
         self, kind: Literal["CREATE", "UPDATE"], template_url: str, parameters: "list[ParameterTypeDef]"
-    ) -> str | None:
-        change_set = self._client.create_change_set(
+    ) -> str:
+        return self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
@@ -95,55 +97,63 @@ class Stack:
             Parameters=parameters,
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )["Id"]
+
+    def _is_a_change(self, change_set: str) -> bool:
         for _ in self._until_deadline():
             answer = self._client.describe_change_set(ChangeSetName=change_set, StackName=self.name)
             if answer["Status"] == "CREATE_COMPLETE":
-                return change_set
+                return True
             if answer["Status"] == "FAILED":
                 break
-        self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
         reason = answer.get("StatusReason", "no reason given")
         if any(words in reason for words in _NOTHING_TO_CHANGE):
-            return None
+            return False
         raise DeploymentError(f"CloudFormation refuses the change of {self.name}: {reason}")
 
+    def _changed_resources(self, change_set: str) -> set[str]:
+        pages = self._client.get_paginator("describe_change_set").paginate(
+            ChangeSetName=change_set, StackName=self.name
+        )
+        changes = [change for page in pages for change in page["Changes"]]
+        return {change["ResourceChange"]["LogicalResourceId"] for change in changes}
+
     def _execute(self, change_set: str) -> None:
+        resources = self._changed_resources(change_set)
         seen = {event["EventId"] for event in self._events()}
-        # The tables' Retain protects data; what a failed deployment has just made has none and would be left over.
+        # The tables' Retain is for their data: what a failed deployment has just made would be left over.
         self._client.execute_change_set(
             ChangeSetName=change_set, StackName=self.name, RetainExceptOnCreate=True
         )
-        failures = self._wait_until_settled(seen)
-        stack = self.describe()
-        status = stack["StackStatus"] if stack else "gone"
+        failures: list[str] = []
+        for event in self._events_until_settled(seen):
+            if event["PhysicalResourceId"] == event["StackId"]:
+                status = event["ResourceStatus"]
+            elif event["LogicalResourceId"] in resources:  # an emulator reports the others too
+                failures += self._tell_event(event)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             reasons = "\n".join(failures) or "  CloudFormation gives no reason"
             raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}")
 
-    def _wait_until_settled(self, seen: set[str] | None = None) -> list[str]:
-        """Tell what happens until nothing does; what failed and why."""
-        failures: list[str] = []
+    def _events_until_settled(self, seen: set[str]) -> "Iterator[StackEventTypeDef]":
         for _ in self._until_deadline():
-            stack = self.describe()
-            if seen is not None:
-                failures += self._tell_events(seen)
-            if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                break
-        return failures
+            for event in reversed([event for event in self._events() if event["EventId"] not in seen]):
+                seen.add(event["EventId"])
+                yield event
+                is_of_stack = event["PhysicalResourceId"] == event["StackId"]
+                if is_of_stack and not event["ResourceStatus"].endswith("_IN_PROGRESS"):
+                    return
 
-    def _tell_events(self, seen: set[str]) -> list[str]:
-        failures = []
-        for event in reversed([event for event in self._events() if event["EventId"] not in seen]):
-            seen.add(event["EventId"])
-            action, _, state = event.get("ResourceStatus", "").partition("_")
-            what = f"{event.get('LogicalResourceId')} ({event.get('ResourceType')})"
-            reason = event.get("ResourceStatusReason", "")
-            if state == "COMPLETE" and action in _WORDS and event["PhysicalResourceId"] != event["StackId"]:
-                self._tell(f"  {_WORDS[action]} {what}")
-            if state == "FAILED" and _CANCELLED not in reason:
-                self._tell(f"  FAILED {what}")
-                failures.append(f"  {what}: {reason}")
-        return failures
+    def _tell_event(self, event: "StackEventTypeDef") -> list[str]:
+        """Tell of a resource that is done; what went wrong with it, if anything did."""
+        action, _, state = event["ResourceStatus"].partition("_")
+        what = f"{event['LogicalResourceId']} ({event['ResourceType']})"
+        reason = event.get("ResourceStatusReason", "")
+        if state == "COMPLETE":
+            self._tell(f"  {_WORDS.get(action, action.lower())} {what}")
+        if state == "FAILED" and _CANCELLED not in reason:
+            self._tell(f"  FAILED {what}")
+            return [f"  {what}: {reason}"]
+        return []
 
     def _events(self) -> "list[StackEventTypeDef]":
         pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self.name)

@@ -1,0 +1,112 @@
+"""What must hold of the zip, and of building it."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import dependencies
+from infra.package import PROJECT, SIZE_BUDGET, Package, package
+
+UNCHECKED_HASH = 0b01
+
+
+def test_the_zip_is_within_its_budget(built: Package) -> None:
+    assert built.code.stat().st_size <= SIZE_BUDGET
+
+
+def test_every_module_is_compiled_for_the_runtime_and_never_checked(built: Package) -> None:
+    with zipfile.ZipFile(built.code) as packed:
+        names = set(packed.namelist())
+        for name in sorted(names):
+            if name.endswith(".py"):
+                compiled = packed.read(importlib.util.cache_from_source(name))
+                assert compiled[:4] == importlib.util.MAGIC_NUMBER, name
+                assert int.from_bytes(compiled[4:8], "little") == UNCHECKED_HASH, name
+
+
+def test_the_zip_holds_every_file_of_the_application(unpacked: Path) -> None:
+    for path in (PROJECT / "chalicelib").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            packed = unpacked / path.relative_to(PROJECT)
+            assert packed.read_bytes() == path.read_bytes(), path
+
+
+def test_only_the_services_in_use_have_their_models(unpacked: Path) -> None:
+    data = unpacked / "botocore" / "data"
+    services = sorted(path.name for path in data.iterdir() if path.is_dir())
+    assert services == sorted(dependencies.AWS_SERVICES)
+    for needed in ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"):
+        assert (data / needed).exists()
+
+
+def test_nothing_of_development_is_in_the_zip(built: Package) -> None:
+    with zipfile.ZipFile(built.code) as packed:
+        folders = {name.partition("/")[0] for name in packed.namelist()}
+    assert not folders & {"infra", "tests", "pip", "moto", "pytest", "bin", "build", ".chalice"}
+
+
+def test_every_handler_imports_from_the_zip_alone(
+    unpacked: Path, functions: dict[str, dict[str, Any]]
+) -> None:
+    handlers = sorted({body["Handler"] for body in functions.values()})
+    script = f"""
+import importlib, json, sys
+sys.path.insert(0, {str(unpacked)!r})
+for handler in {handlers!r}:
+    module, _, name = handler.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name)), handler
+import boto3
+session = boto3.Session("a", "b", region_name="eu-central-1")
+for service in {dependencies.AWS_SERVICES!r}:
+    session.client(service)
+from importlib.metadata import version
+version("pydantic")
+files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+print(json.dumps([file for file in files if file]))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    loaded = [Path(file) for file in json.loads(ran.stdout)]
+    foreign = [path for path in loaded if "site-packages" in path.parts or path.is_relative_to(PROJECT)]
+    assert foreign == []
+
+
+def test_an_unchanged_package_is_not_built_again(built: Package) -> None:
+    before = built.code.stat().st_mtime_ns
+    assert package() == built
+    assert built.code.stat().st_mtime_ns == before
+
+
+def test_the_same_files_give_the_same_zip(tmp_path: Path) -> None:
+    for copy in ("one", "two"):
+        tree = tmp_path / copy
+        (tree / "inner").mkdir(parents=True)
+        for name in (
+            ("b.py", "a.py", "inner/text.txt") if copy == "one" else ("inner/text.txt", "a.py", "b.py")
+        ):
+            (tree / name).write_text(f"NAME = {name!r}")
+        dependencies.precompile(tree)
+        dependencies.add_to_zip(tree, tmp_path / f"{copy}.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_what_cannot_be_compiled_is_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def :")
+    with pytest.raises(RuntimeError, match="could be compiled"):
+        dependencies.precompile(tmp_path)
+
+
+def test_requirements_that_cannot_be_installed_say_why(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("no requirement\n")
+    with pytest.raises(RuntimeError, match=r"(?s)requirements\.txt.*Invalid requirement"):
+        dependencies.dependency_archive(requirements, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
