@@ -8,11 +8,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from localstack.emulator_guard import DO_NOT_SAVE, SAVE
 from localstack.ports import LOOPBACK, LocalError, free_port, require_free
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,7 @@ class Emulator:
         self._program = program
         self._work = work_dir or Path(tempfile.gettempdir()) / f"vestnik-emulator-{self.port}"
         self.log_path = log_path or self._work / "emulator.log"
+        self._saves = state_dir is not None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -101,6 +103,14 @@ class Emulator:
             self._process.wait(seconds)
         self.check()
 
+    @contextlib.contextmanager
+    def not_saving(self) -> Iterator[None]:
+        """Keep the state of the last stop if this block fails: a half-made stack could never be mended."""
+        saved_before = self._saves
+        self._set_saving(False)
+        yield
+        self._set_saving(saved_before)
+
     def stop(self) -> None:
         """Let it save its state and end; end it and all its workers the hard way when it does not."""
         self._end()
@@ -114,16 +124,24 @@ class Emulator:
     ) -> None:
         self.stop()
 
+    def _set_saving(self, saves: bool) -> None:
+        self._saves = saves
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has died: whoever waits for it says so
+                self._process.stdin.write(SAVE if saves else DO_NOT_SAVE)
+                self._process.stdin.flush()
+
     def _spawn(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("wb") as log:
             self._process = self._popen(log)
+        self._set_saving(self._saves)
 
     def _popen(self, log: BinaryIO) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C at the terminal reaches us, and we stop it in order; and its
-        # process group is what holds every worker it starts. The open stdin tells it that we live.
+        # process group is what holds every worker it starts. The open stdin tells its guard that we live.
         return subprocess.Popen(
             [str(self._python), *self._program],
             cwd=self._work,
@@ -176,12 +194,14 @@ class Emulator:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
+        if self._saves:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS)
         # What is left of its group: itself when it would not end, and workers that did not end with it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if process.stdin is not None:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()

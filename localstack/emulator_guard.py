@@ -1,8 +1,8 @@
 """Runs MiniStack inside its own environment, and ends it when the process that started it is gone.
 
 Started by localstack.emulator with an open pipe as stdin: its end is the sign that the parent died
-without stopping us (kill -9, a closed terminal). Then MiniStack is asked to stop, saves its state, and no
-worker is left behind.
+without stopping us (kill -9, a closed terminal). Then MiniStack is asked to stop, and saves its state
+if the last word from the parent was that it is worth saving. No worker is left behind.
 """
 
 import os
@@ -11,15 +11,20 @@ import signal
 import sys
 import threading
 
+SAVE, DO_NOT_SAVE = b"+", b"-"
 orphaned = threading.Event()
 
 
 def stop_when_orphaned() -> None:
-    """Wait for the end of stdin, then ask this very process to stop."""
-    while os.read(0, 4096):
-        continue
+    """Wait for the end of stdin, then end this process in the way the parent wanted last."""
+    wanted = DO_NOT_SAVE
+    while words := os.read(0, 4096):
+        wanted = words[-1:]
     orphaned.set()
-    os.kill(os.getpid(), signal.SIGTERM)
+    if wanted == SAVE:
+        os.kill(os.getpid(), signal.SIGTERM)
+    else:
+        os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:

@@ -53,25 +53,12 @@ class _Door(Handler):
         self.upstream = upstream
         super().__init__(*args)  # type: ignore[arg-type]
 
-    def handle_one_request(self) -> None:
-        """Read one request of any method and answer it."""
-        self.raw_requestline = self.rfile.readline(65537)
-        if not self.raw_requestline:
-            self.close_connection = True
-            return
-        if len(self.raw_requestline) > 65536:
-            self.requestline, self.request_version, self.command = "", "", ""
-            self.send_error(414)
-            return
-        if self.parse_request():
-            self._answer()
-            self.wfile.flush()
-
     def handle_expect_100(self) -> bool:
-        """Let _answer decide: a body that will be refused need not be sent."""
+        """Let answer() decide: a body that will be refused need not be sent."""
         return True
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """Hand the request on, and the answer back."""
         try:
             path = self._api_path()
             body = self._read_body()

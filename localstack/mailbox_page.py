@@ -40,8 +40,11 @@ class _Page(Handler):
         self._mails = mails
         super().__init__(*args)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         """Answer the list, a mail or its file."""
+        if self.command not in {"GET", "HEAD"}:
+            self.send_error(405, "This page can only be read.")
+            return
         url = urlsplit(self.path)
         match [unquote(part) for part in url.path.strip("/").split("/")]:
             case [""]:
@@ -52,10 +55,6 @@ class _Page(Handler):
                 self._raw(mail_id)
             case _:
                 self._missing()
-
-    def do_HEAD(self) -> None:
-        """Answer the same without the body."""
-        self.do_GET()
 
     def _list(self, wanted: str) -> None:
         mail_ids = self._mails.ids()

@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:
-        print("Stopped; everything is saved.", flush=True)
+        print("Stopped.", flush=True)
         return 130 if options.once else 0
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
@@ -162,17 +162,13 @@ def _start_emulator(options: Options, stack: ExitStack) -> Emulator:
             state_dir=options.data / "state",
             work_dir=options.data / "tmp",
             log_path=options.data / "logs" / "emulator.log",
-        ).start()
-    stack.callback(_stop_emulator, emulator)
+        )
+        stack.enter_context(emulator)
     # Everything below speaks to the emulator, whatever account this shell is logged in to.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(emulator.environment)
     return emulator
-
-
-def _stop_emulator(emulator: Emulator) -> None:
-    emulator.stop()
 
 
 @contextmanager
@@ -197,7 +193,7 @@ def _deploy(options: Options, emulator: Emulator) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from infra.deploy import deploy, function_environment
-    from infra.package import PackagingFailed, package
+    from infra.package import PackagingError, package
     from infra.stack import DeploymentError
 
     parameters = {
@@ -212,7 +208,7 @@ def _deploy(options: Options, emulator: Emulator) -> str:
     try:
         with _step("The package (the first takes half a minute)"):
             built = package(STAGE)
-        with _step("The deployment by CloudFormation"):
+        with _step("The deployment by CloudFormation"), emulator.not_saving():
             outputs = deploy(
                 STAGE,
                 endpoint_url=emulator.endpoint_url,
@@ -222,7 +218,7 @@ def _deploy(options: Options, emulator: Emulator) -> str:
                 tell=_say_nothing,
             )
         os.environ.update(function_environment(STACK, emulator.endpoint_url))
-    except (PackagingFailed, DeploymentError, BotoCoreError, ClientError) as error:
+    except (PackagingError, DeploymentError, BotoCoreError, ClientError) as error:
         emulator.check()
         raise LocalError(f"Not deployed: {error}") from error
     return outputs["RestAPIId"]

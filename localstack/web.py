@@ -23,6 +23,21 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75  # seconds an idle connection is kept
     disable_nagle_algorithm = True  # head and body are two writes: together they would wait 40 ms
 
+    def answer(self) -> None:
+        """Answer the request that was read, whatever its method is."""
+        raise NotImplementedError
+
+    def handle_one_request(self) -> None:
+        """Read one request and answer it."""
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline:
+            self.close_connection = True
+        elif len(self.raw_requestline) > 65536:
+            self.requestline, self.request_version, self.command = "", "", ""
+            self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
+        elif self.parse_request():
+            self.answer()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the emulator's log has every request."""
 
@@ -58,6 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    address = LOOPBACK
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
@@ -79,6 +95,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Server6(_Server):
+    address = "::1"
     address_family = socket.AF_INET6
 
 
@@ -86,22 +103,27 @@ class LoopbackServer:
     """Serves a handler on 127.0.0.1, and on ::1 where there is one, in threads of its own."""
 
     def __init__(self, port: int, handler: HandlerFactory) -> None:
-        self._servers: list[_Server] = [_Server((LOOPBACK, port), handler)]
+        self._servers: list[_Server] = [_Server((_Server.address, port), handler)]
         self.port = self._servers[0].server_port
         # "localhost" may mean ::1 first; a machine without IPv6 simply has no second server.
         with contextlib.suppress(OSError):
-            self._servers.append(_Server6(("::1", self.port), handler))
+            self._servers.append(_Server6((_Server6.address, self.port), handler))
 
     def start(self) -> Self:
         """Begin to answer."""
         for server in self._servers:
-            threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
 
     def stop(self) -> None:
         """Close the ports; connections still open end with the process."""
         for server in self._servers:
-            server.shutdown()
+            stopping = threading.Thread(target=server.shutdown)
+            stopping.start()
+            # Its loop looks for the end twice a second, or when somebody knocks.
+            with contextlib.suppress(OSError):
+                socket.create_connection((server.address, self.port), timeout=1).close()
+            stopping.join()
             server.server_close()
 
     def __enter__(self) -> Self:
