@@ -27,6 +27,10 @@ _KEPT_METADATA = ("METADATA", "entry_points.txt")  # what importlib.metadata ans
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
+class PackagingError(Exception):
+    """The package could not be built, or is too large; the message says why."""
+
+
 def dependency_archive(requirements: Path, cache: Path) -> Path:
     """The zip of everything in the requirements file; made anew when they or this module have changed."""
     key = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
@@ -51,7 +55,7 @@ def precompile(tree: Path) -> None:
         tree, quiet=2, force=True, ddir="", invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
     )
     if not compiled:
-        raise RuntimeError(f"not all of {tree} could be compiled")
+        raise PackagingError(f"not all of {tree} could be compiled")
 
 
 def add_to_zip(tree: Path, archive: Path) -> None:
@@ -82,7 +86,7 @@ def _install(requirements: Path, target: Path) -> None:
         check=False,
     )
     if installed.returncode:
-        raise RuntimeError(f"pip could not install {requirements.name}:\n{installed.stderr.strip()}")
+        raise PackagingError(f"pip could not install {requirements.name}:\n{installed.stderr.strip()}")
 
 
 def _slim(tree: Path) -> None:

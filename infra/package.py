@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.dependencies import RUNTIME, add_to_zip, dependency_archive, precompile
+from infra.dependencies import PackagingError as PackagingError
 from infra.template_parts import PARTS, join_parts, read_template, write_template
 
 PROJECT = Path(__file__).parent.parent
 SIZE_BUDGET = 18 * 1024 * 1024
-
-
-class PackagingError(Exception):
-    """The package could not be built, or is too large."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def main() -> None:
     started = time.monotonic()
     try:
         built = package(arguments.stage, arguments.out)
-    except (PackagingError, RuntimeError) as failure:
+    except PackagingError as failure:
         sys.exit(str(failure))
     print(f"{_describe(built)} ({time.monotonic() - started:.1f} s)")
 

@@ -13,7 +13,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.deploy.validate import validate_configuration
 
 from infra.package import PROJECT, Package
-from infra.template_parts import join_parts, read_template
+from infra.template_parts import join_parts
 
 Resources = dict[str, dict[str, Any]]
 
@@ -77,28 +77,6 @@ def test_chalice_finds_the_configuration_valid(monkeypatch: pytest.MonkeyPatch) 
 def test_every_part_reaches_the_deployed_template(template: dict[str, Any]) -> None:
     for section in ("Parameters", "Conditions", "Mappings", "Resources", "Outputs"):
         assert join_parts()[section].keys() <= template[section].keys()
-
-
-def test_a_name_defined_by_two_parts_is_refused(tmp_path: Path) -> None:
-    for part in ("one", "two"):
-        (tmp_path / f"{part}.yaml").write_text("Resources: {Same: {Type: AWS::SQS::Queue}}")
-    with pytest.raises(ValueError, match="Same"):
-        join_parts(tmp_path)
-
-
-def test_short_tags_are_read_as_cloudformation_reads_them(tmp_path: Path) -> None:
-    part = tmp_path / "part.yaml"
-    part.write_text(
-        "a: !Ref X\nb: !GetAtt X.Outputs.Y\nc: !If [C, !Sub '${X}', 1]\n"
-        "d: !Condition C\ne: !Sub [x, {y: !Ref Z}]\n"
-    )
-    assert read_template(part) == {
-        "a": {"Ref": "X"},
-        "b": {"Fn::GetAtt": ["X", "Outputs.Y"]},
-        "c": {"Fn::If": ["C", {"Fn::Sub": "${X}"}, 1]},
-        "d": {"Condition": "C"},
-        "e": {"Fn::Sub": ["x", {"y": {"Ref": "Z"}}]},
-    }
 
 
 def test_the_functions_are_those_that_were_designed(functions: Resources) -> None:

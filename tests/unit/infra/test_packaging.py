@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra import dependencies
-from infra.package import PROJECT, SIZE_BUDGET, Package, package
+from infra.package import PROJECT, SIZE_BUDGET, Package, PackagingError, package
 
 UNCHECKED_HASH = 0b01
 
@@ -100,13 +100,36 @@ def test_the_same_files_give_the_same_zip(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compiled_is_not_packed(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def :")
-    with pytest.raises(RuntimeError, match="could be compiled"):
+    with pytest.raises(PackagingError, match="could be compiled"):
         dependencies.precompile(tmp_path)
 
 
 def test_requirements_that_cannot_be_installed_say_why(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("no requirement\n")
-    with pytest.raises(RuntimeError, match=r"(?s)requirements\.txt.*Invalid requirement"):
+    with pytest.raises(PackagingError, match=r"(?s)requirements\.txt.*Invalid requirement"):
         dependencies.dependency_archive(requirements, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_another_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.package.RUNTIME", (3, 9))
+    with pytest.raises(PackagingError, match=r"need Python 3\.9"):
+        package()
+
+
+def test_a_zip_beyond_the_budget_is_refused_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.package.SIZE_BUDGET", 1_000_000)
+    monkeypatch.setattr("infra.package.dependency_archive", _large_archive)
+    with pytest.raises(PackagingError, match=r"more than the 1\.0 it may have"):
+        package("large", tmp_path)
+    assert not (tmp_path / "large" / "deployment.zip").exists()
+
+
+def _large_archive(_requirements: Path, cache: Path) -> Path:
+    archive = cache / "large.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("large", bytes(1_000_000))
+    return archive

@@ -1,0 +1,250 @@
+"""Deployments: against moto where it answers like AWS, else against scripted answers."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from moto import mock_aws
+
+from infra.artifacts import ArtifactBucket
+from infra.deploy import deploy
+from infra.stack import DeploymentError, Stack
+
+TEMPLATE: dict[str, Any] = {
+    "Parameters": {
+        "Stage": {"Type": "String", "Default": "dev"},
+        "PublicUrl": {"Type": "String", "Default": ""},
+        "Seconds": {"Type": "Number", "Default": 30},
+    },
+    "Resources": {
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}}}
+    },
+}
+EMULATOR = "http://127.0.0.1:1"
+STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/vestnik-dev/1"
+CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/deploy/1"
+
+
+@pytest.fixture(autouse=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+
+@pytest.fixture
+def package_dir(tmp_path: Path) -> Path:
+    (tmp_path / "template.yaml").write_text(json.dumps(TEMPLATE))
+    (tmp_path / "deployment.zip").write_bytes(b"zip")
+    return tmp_path
+
+
+@mock_aws
+def test_the_bucket_is_private_encrypted_and_made_once() -> None:
+    for _ in range(2):
+        bucket = ArtifactBucket(None)
+        bucket.ensure()
+    client = boto3.client("s3")
+    assert [each["Name"] for each in client.list_buckets()["Buckets"]] == [bucket.name]
+    block = client.get_public_access_block(Bucket=bucket.name)["PublicAccessBlockConfiguration"]
+    assert all(block.values())
+    assert client.get_bucket_encryption(Bucket=bucket.name)["ServerSideEncryptionConfiguration"]["Rules"]
+
+
+@mock_aws
+def test_an_object_is_named_by_its_content() -> None:
+    bucket = ArtifactBucket(None)
+    bucket.ensure()
+    assert bucket.put(b"one", ".zip") == bucket.put(b"one", ".zip")
+    assert bucket.put(b"two", ".zip") != bucket.put(b"one", ".zip")
+    assert len(boto3.client("s3").list_objects_v2(Bucket=bucket.name)["Contents"]) == 2
+
+
+@mock_aws
+def test_a_parameter_that_is_not_given_again_keeps_its_value() -> None:
+    bucket = ArtifactBucket(None)
+    bucket.ensure()
+    url = bucket.url(bucket.put(json.dumps(TEMPLATE).encode(), ".yaml"))
+    stack = Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing)
+    stack.apply(url, TEMPLATE["Parameters"], {"Seconds": "45"})
+    stack.apply(url, TEMPLATE["Parameters"], {"Stage": "other"})
+    assert stack.parameters() == {"Stage": "other", "PublicUrl": "", "Seconds": "45"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "known", "given_next"),
+    [
+        (None, "", "https://abc.example.org/api"),
+        (None, "https://vestnik.example.org", None),
+        (EMULATOR, "", f"{EMULATOR}/_aws/execute-api/abc/api"),
+        (EMULATOR, f"{EMULATOR}/_aws/execute-api/abc/api", None),
+        (EMULATOR, f"{EMULATOR}/_aws/execute-api/old/api", f"{EMULATOR}/_aws/execute-api/abc/api"),
+        (EMULATOR, "http://front.door", None),
+    ],
+)
+def test_the_api_is_told_its_own_address_unless_an_operator_gave_one(
+    package_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint_url: str | None,
+    known: str,
+    given_next: str | None,
+) -> None:
+    applied = _deploy_to_a_stack_that_knows(known, endpoint_url, {}, package_dir, monkeypatch)
+    later = [{"Stage": "dev", "PublicUrl": given_next}] if given_next else []
+    assert applied == [{"Stage": "dev"}, *later]
+
+
+def test_a_given_address_is_not_corrected(package_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"PublicUrl": ""}
+    applied = _deploy_to_a_stack_that_knows("", None, given, package_dir, monkeypatch)
+    assert applied == [{"Stage": "dev", "PublicUrl": ""}]
+
+
+def _deploy_to_a_stack_that_knows(
+    known: str,
+    endpoint_url: str | None,
+    given: dict[str, str],
+    package_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[dict[str, str]]:
+    applied: list[dict[str, str]] = []
+
+    class StandIn:
+        name = "vestnik-dev"
+
+        def __init__(self, *_: object) -> None: ...
+
+        def apply(self, _url: str, _declared: object, given: dict[str, str]) -> bool:
+            applied.append(given)
+            return True
+
+        def outputs(self) -> dict[str, str]:
+            return {"EndpointURL": "https://abc.example.org/api/", "RestAPIId": "abc"}
+
+        def parameters(self) -> dict[str, str]:
+            return {"PublicUrl": known}
+
+    monkeypatch.setattr("infra.deploy.Stack", StandIn)
+    monkeypatch.setattr("infra.deploy._upload", lambda *_: "http://somewhere/template.yaml")
+    deploy(endpoint_url=endpoint_url, parameters=given, package_dir=package_dir, tell=_say_nothing)
+    return applied
+
+
+def test_an_unknown_parameter_is_refused_before_anything_is_sent(package_dir: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"no parameter Second$"):
+        deploy(package_dir=package_dir, parameters={"Second": "1"}, tell=_say_nothing)
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"python -m infra\.package"):
+        deploy(package_dir=tmp_path / "nothing", tell=_say_nothing)
+
+
+def test_nothing_to_change_is_success(scripted: "Script") -> None:
+    scripted.stack("UPDATE_COMPLETE", times=2)
+    scripted.change_set("FAILED", "The submitted information didn't contain changes.")
+    scripted.stubber.add_response("delete_change_set", {})
+    assert scripted.apply() is False
+
+
+def test_a_refused_change_says_why(scripted: "Script") -> None:
+    scripted.stack("UPDATE_COMPLETE", times=2)
+    scripted.change_set("FAILED", "Circular dependency between resources")
+    with pytest.raises(DeploymentError, match="Circular dependency"):
+        scripted.apply()
+
+
+def test_a_deployment_under_way_is_not_disturbed(scripted: "Script") -> None:
+    scripted.stack("UPDATE_IN_PROGRESS")
+    with pytest.raises(DeploymentError, match="another deployment is under way"):
+        scripted.apply()
+
+
+def test_a_failure_names_the_resources_that_failed_and_not_those_it_took_along(scripted: "Script") -> None:
+    scripted.stack("UPDATE_COMPLETE", times=2)
+    scripted.change_set("CREATE_COMPLETE")
+    scripted.change_set_content("Good", "Bad", "Bystander")
+    scripted.events()
+    scripted.stubber.add_response("execute_change_set", {})
+    scripted.events(
+        ("Unchanged", "UPDATE_COMPLETE", ""),
+        ("Good", "UPDATE_COMPLETE", ""),
+        ("Bad", "CREATE_FAILED", "no such bucket"),
+        ("Bystander", "UPDATE_FAILED", "Resource update cancelled"),
+    )
+    scripted.events(("vestnik-dev", "UPDATE_ROLLBACK_COMPLETE", ""))
+    with pytest.raises(DeploymentError) as failed:
+        scripted.apply()
+    assert str(failed.value) == (
+        "vestnik-dev is UPDATE_ROLLBACK_COMPLETE, because of:\n  Bad (AWS::SQS::Queue): no such bucket"
+    )
+    assert scripted.told == ["  updated Good (AWS::SQS::Queue)", "  FAILED Bad (AWS::SQS::Queue)"]
+
+
+def _say_nothing(line: str) -> None:
+    pass
+
+
+class Script:
+    """A CloudFormation that gives the answers it was told to give, in their order."""
+
+    def __init__(self) -> None:
+        client = boto3.client("cloudformation", region_name="eu-central-1", endpoint_url="http://scripted")
+        self.stubber = Stubber(client)
+        self.told: list[str] = []
+        self._stack = Stack(client, "vestnik-dev", self.told.append)
+        self._events: list[dict[str, Any]] = []
+
+    def apply(self) -> bool:
+        return self._stack.apply("http://scripted/template.yaml", ["Stage"], {"Stage": "dev"})
+
+    def stack(self, status: str, times: int = 1) -> None:
+        stack = {"StackName": "vestnik-dev", "StackStatus": status, "CreationTime": datetime.now(UTC)}
+        for _ in range(times):
+            self.stubber.add_response("describe_stacks", {"Stacks": [stack]})
+
+    def change_set(self, status: str, reason: str = "") -> None:
+        self.stubber.add_response("create_change_set", {"Id": CHANGE_SET})
+        self.stubber.add_response("describe_change_set", {"Status": status, "StatusReason": reason})
+
+    def change_set_content(self, *resources: str) -> None:
+        changes = [{"Type": "Resource", "ResourceChange": {"LogicalResourceId": name}} for name in resources]
+        self.stubber.add_response("describe_change_set", {"Changes": changes})
+
+    def events(self, *new: tuple[str, str, str]) -> None:
+        """The events so far and these, newest first, as CloudFormation gives them."""
+        for name, status, reason in new:
+            is_stack = name == "vestnik-dev"
+            self._events.insert(
+                0,
+                {
+                    "EventId": f"{len(self._events)}",
+                    "StackId": STACK_ID,
+                    "StackName": "vestnik-dev",
+                    "LogicalResourceId": name,
+                    "PhysicalResourceId": STACK_ID if is_stack else name.lower(),
+                    "ResourceType": "AWS::CloudFormation::Stack" if is_stack else "AWS::SQS::Queue",
+                    "ResourceStatus": status,
+                    "ResourceStatusReason": reason,
+                    "Timestamp": datetime.now(UTC),
+                },
+            )
+        self.stubber.add_response(
+            "describe_stack_events", {"StackEvents": list(self._events)}, {"StackName": ANY}
+        )
+
+
+@pytest.fixture
+def scripted() -> Iterator[Script]:
+    script = Script()
+    with script.stubber:
+        yield script
+        script.stubber.assert_no_pending_responses()
