@@ -1,0 +1,19 @@
+"""Identifiers: UUIDv7, so that they sort by time (RFC 9562, section 5.7)."""
+
+import os
+from datetime import datetime
+from uuid import UUID
+
+
+def uuid7(at: datetime, tail: bytes) -> UUID:
+    """The UUIDv7 of a moment and ten further bytes: random ones, or a hash where an id must be derivable."""
+    milliseconds = int(at.timestamp() * 1000)
+    value = int.from_bytes(milliseconds.to_bytes(6, "big") + tail[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return UUID(int=value)
+
+
+def new_id(at: datetime) -> str:
+    """A fresh id that sorts by the moment it was made."""
+    return str(uuid7(at, os.urandom(10)))

@@ -1,0 +1,87 @@
+"""What travels through the queues, as JSON; `v` is raised when a reader of the last version would misread."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.fanning import ChunkRange
+
+VERSION = 1
+
+
+class UnknownMessageError(ValueError):
+    """A body that no version of Vestnik wrote."""
+
+
+def _fields(body: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise UnknownMessageError(f"not JSON: {body[:100]!r}") from error
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        raise UnknownMessageError(f"not a message of version {VERSION}: {body[:100]!r}")
+    return fields
+
+
+@dataclass(frozen=True)
+class FanOutMessage:
+    """Work for fan out: a range of chunks of a dispatch."""
+
+    dispatch_id: str
+    chunks: ChunkRange
+
+    def dump(self) -> str:
+        return json.dumps(
+            {"v": VERSION, "dispatch": self.dispatch_id, "chunks": [self.chunks.first, self.chunks.last]}
+        )
+
+    @classmethod
+    def load(cls, body: str) -> "FanOutMessage":
+        fields = _fields(body)
+        try:
+            first, last = fields["chunks"]
+            return cls(dispatch_id=fields["dispatch"], chunks=ChunkRange(first, last))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownMessageError(f"not a fan-out message: {body[:100]!r}") from error
+
+
+@dataclass(frozen=True)
+class DeliveryMessage:
+    """Work for deliver: one recipient of a dispatch, and where to reach them."""
+
+    dispatch_id: str
+    user_id: str
+    chunk: int
+    position: int
+    address: str
+    name: str | None = None
+    locale: str | None = None
+
+    def dump(self) -> str:
+        fields = {
+            "v": VERSION,
+            "dispatch": self.dispatch_id,
+            "user": self.user_id,
+            "at": [self.chunk, self.position],
+            "address": self.address,
+            "name": self.name,
+            "locale": self.locale,
+        }
+        return json.dumps({key: value for key, value in fields.items() if value is not None}, ensure_ascii=False)
+
+    @classmethod
+    def load(cls, body: str) -> "DeliveryMessage":
+        fields = _fields(body)
+        try:
+            chunk, position = fields["at"]
+            return cls(
+                dispatch_id=fields["dispatch"],
+                user_id=fields["user"],
+                chunk=chunk,
+                position=position,
+                address=fields["address"],
+                name=fields.get("name"),
+                locale=fields.get("locale"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownMessageError(f"not a delivery message: {body[:100]!r}") from error

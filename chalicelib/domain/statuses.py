@@ -1,0 +1,62 @@
+"""The states of a users notification.
+
+    (no row: queued) ─▶ sending ─▶ sent | failed
+    unsent ─▶ queued ─▶ sending ─▶ queued (try later) | sent | failed
+    unsubscribed | wrong_contact | cancelled: final from the start
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    UNSENT = "unsent"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNSUBSCRIBED = "unsubscribed"
+    WRONG_CONTACT = "wrong_contact"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+    @property
+    def is_sent_to_queue(self) -> bool:
+        """The original's flag: whether the recipient's message has reached a queue."""
+        return self not in (Status.UNSENT, Status.UNSUBSCRIBED, Status.WRONG_CONTACT)
+
+
+TERMINAL = frozenset(
+    {Status.SENT, Status.FAILED, Status.CANCELLED, Status.UNSUBSCRIBED, Status.WRONG_CONTACT}
+)
+
+LETTERS: Mapping[Status, str] = {
+    Status.UNSENT: "u",
+    Status.SENT: "s",
+    Status.FAILED: "f",
+    Status.CANCELLED: "c",
+    Status.UNSUBSCRIBED: "n",
+    Status.WRONG_CONTACT: "w",
+}
+"""What stands in a chunk's progress item. Who has no letter there is queued (or being sent)."""
+
+_STATUS_OF = {letter: status for status, letter in LETTERS.items()}
+
+
+def status_of_letter(letter: str | None, *, is_cancelled: bool = False) -> Status:
+    """The status that a progress letter stands for; of a cancelled dispatch, no letter is cancelled."""
+    if letter is not None:
+        return _STATUS_OF[letter]
+    return Status.CANCELLED if is_cancelled else Status.QUEUED
+
+
+def count_by_status(letters: Iterable[str], recipients: int, *, is_cancelled: bool = False) -> dict[str, int]:
+    """How many recipients are in each status; the numbers always add up to `recipients`."""
+    counts = dict.fromkeys((*LETTERS, Status.QUEUED), 0)
+    for letter in letters:
+        counts[_STATUS_OF[letter]] += 1
+    counts[status_of_letter(None, is_cancelled=is_cancelled)] += recipients - sum(counts.values())
+    return {str(status): counts[status] for status in Status if status in counts}
