@@ -126,7 +126,7 @@ class Stack:
         )
         failures: list[str] = []
         for event in self._events_until_settled(seen):
-            if event["PhysicalResourceId"] == event["StackId"]:
+            if event.get("PhysicalResourceId") == event["StackId"]:
                 status = event["ResourceStatus"]
             elif event["LogicalResourceId"] in resources:  # an emulator reports the others too
                 failures += self._tell_event(event)
@@ -139,7 +139,7 @@ class Stack:
             for event in reversed([event for event in self._events() if event["EventId"] not in seen]):
                 seen.add(event["EventId"])
                 yield event
-                is_of_stack = event["PhysicalResourceId"] == event["StackId"]
+                is_of_stack = event.get("PhysicalResourceId") == event["StackId"]
                 if is_of_stack and not event["ResourceStatus"].endswith("_IN_PROGRESS"):
                     return
 

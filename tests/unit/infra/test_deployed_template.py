@@ -130,7 +130,7 @@ def test_a_concurrency_is_mapped_to_its_own_number(template: dict[str, Any]) -> 
     mapping = template["Mappings"]["Concurrency"]
     for lane in ("Express", "Regular"):
         allowed = template["Parameters"][f"{lane}Concurrency"]["AllowedValues"]
-        assert mapping == {str(value): {"Maximum": value} for value in allowed}
+        assert mapping == {value: {"Maximum": int(value)} for value in allowed}
 
 
 def test_batches_are_as_small_as_the_timeouts_ask(functions: Resources) -> None:
@@ -152,7 +152,7 @@ def test_only_express_has_reserved_concurrency(functions: Resources) -> None:
 def test_the_reserve_covers_what_the_queues_may_start(template: dict[str, Any]) -> None:
     parameters = template["Parameters"]
     reserved = parameters["ExpressReservedConcurrency"]["Default"]
-    assert reserved >= parameters["ExpressConcurrency"]["Default"]
+    assert reserved >= int(parameters["ExpressConcurrency"]["Default"])
 
 
 def test_a_missed_minute_is_not_tried_again(functions: Resources) -> None:

@@ -14,6 +14,7 @@ from infra import dependencies
 from infra.package import PROJECT, SIZE_BUDGET, Package, PackagingError, package
 
 UNCHECKED_HASH = 0b01
+LIBRARIES = ("argon2", "aws_lambda_powertools", "email_validator", "jinja2", "jwt", "pydantic", "pynamodb")
 
 
 def test_the_zip_is_within_its_budget(built: Package) -> None:
@@ -61,6 +62,8 @@ sys.path.insert(0, {str(unpacked)!r})
 for handler in {handlers!r}:
     module, _, name = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), name)), handler
+for module in {LIBRARIES!r}:
+    importlib.import_module(module)
 import boto3
 session = boto3.Session("a", "b", region_name="eu-central-1")
 for service in {dependencies.AWS_SERVICES!r}:
