@@ -31,6 +31,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(READY) $(EMULATOR_READY) ## Make both virtual environments (.venv, .venv-emulator); PYTHON=... names another python3.11
+	@echo "Ready: .venv and .venv-emulator are as the requirements say."
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -51,7 +52,7 @@ $(EMULATOR_READY): requirements-emulator.txt | .venv/bin/uv
 	@touch $@
 
 .PHONY: run
-run: setup ## Run everything on this machine: API, panel, mails (needs no Docker and no AWS account)
+run: $(READY) $(EMULATOR_READY) ## Run everything on this machine: API, panel, mails (needs no Docker and no AWS account)
 	@exec $(RUN) -m localstack.run
 
 .PHONY: mails
@@ -67,7 +68,7 @@ deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOIN
 	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)')
 
 .PHONY: test
-test: setup ## Run every quick test: unit, integration, end to end
+test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end
 	@$(RUN) -m pytest tests/unit tests/integration tests/e2e $(ARGS)
 
 .PHONY: check

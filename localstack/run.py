@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:
-        print("Stopped.", flush=True)
+        _say("Stopped.")
         return 130 if options.once else 0
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
@@ -110,8 +110,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     # Once only: a second Ctrl-C must not break off the saving.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    print("\nStopping …", flush=True)
+    _say("\nStopping …")
     raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    # When the terminal was closed there is nobody to tell, and all the more reason to stop in order.
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 def _run(options: Options) -> int:
@@ -124,7 +130,7 @@ def _run(options: Options) -> int:
             _start_mailbox(options, stack)
             api_id = _deploy(options, emulator)
             _open_front_door(options, api_id, emulator, stack)
-            _greet(options, time.monotonic() - started)
+            _greet(options, started)
             if options.once:
                 return subprocess.run(options.once, check=False).returncode
             emulator.wait()
@@ -251,7 +257,7 @@ def _health(port: int) -> int | None:
         connection.close()
 
 
-def _greet(options: Options, seconds: float) -> None:
+def _greet(options: Options, started: float) -> None:
     path, body = options.data / "credentials", options.data / "first-notification.json"
     credentials = demo.load_credentials(path)
     generated = credentials is None or not demo.are_accepted(credentials, options.api_port)
@@ -260,7 +266,7 @@ def _greet(options: Options, seconds: float) -> None:
             credentials = demo.make()
             demo.store_credentials(path, credentials)
     demo.write_first_notification(body)
-    print(f"\nReady after {seconds:.0f} s.\n")
+    print(f"\nReady after {time.monotonic() - started:.0f} s.\n")
     print(f"  The API      {options.api_url}/api/schema/swagger-ui/")
     print(f"  The panel    {options.api_url}/admin/")
     print(f"  The mails    {options.mails_url}")
@@ -286,5 +292,4 @@ def _step(what: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        raise SystemExit(main())
+    raise SystemExit(main())
