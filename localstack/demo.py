@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localstack.ports import LOOPBACK
+from localstack.ports import LOOPBACK, LocalError
 
 ADMINISTRATOR = "admin"
 APPLICATION = "demo"
@@ -79,10 +79,19 @@ def are_accepted(credentials: Credentials, api_port: int) -> bool:
 def make() -> Credentials:
     """Make the administrator, the application and the contacts; needs the functions' own environment."""
     # Not before: these modules read the environment, which names the tables only after the deployment.
+    from chalicelib.services.errors import AlreadyThereError
     from infra import manage
 
     manage.import_contacts(contacts())
-    return Credentials(manage.create_administrator(ADMINISTRATOR), manage.register_application(APPLICATION))
+    try:
+        return Credentials(
+            manage.create_administrator(ADMINISTRATOR), manage.register_application(APPLICATION)
+        )
+    except AlreadyThereError as error:
+        raise LocalError(
+            f"{str(error).capitalize()}, but its stored password is lost or changed: "
+            "`make clean-data` begins anew."
+        ) from error
 
 
 def write_first_notification(path: Path) -> None:

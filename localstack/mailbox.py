@@ -8,6 +8,7 @@
 import argparse
 import asyncio
 import itertools
+import os
 import re
 import sys
 import threading
@@ -25,7 +26,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from localstack.ports import LOOPBACK
 
-DEFAULT_DIRECTORY = Path(".local/mails")
+DEFAULT_DIRECTORY = Path(os.environ.get("VESTNIK_DATA", ".local"), "mails")
 MAX_MAIL_BYTES = 32 * 1024 * 1024
 HEAD_BYTES = 64 * 1024  # enough for every header a list shows
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"

@@ -4,7 +4,6 @@ Starts the emulator, a mailbox and a front door, deploys the very package that g
 where everything is. Ctrl-C stops it; what was stored is there again at the next start.
 """
 
-import argparse
 import contextlib
 import fcntl
 import http.client
@@ -15,15 +14,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from localstack import demo
+from localstack.demo import Credentials
 from localstack.emulator import Emulator
 from localstack.front_door import FrontDoor
 from localstack.mailbox import Mails, SmtpServer
 from localstack.mailbox_page import MailboxPage
+from localstack.options import Options, parse_options, port_variable
 from localstack.ports import LOOPBACK, LocalError, require_free
 
 STAGE = "dev"
@@ -31,69 +31,14 @@ STACK = f"vestnik-{STAGE}"
 THROTTLE_STEP_SECONDS = 10
 CONCURRENCY = 4  # a worker process each, per queue; a laptop is no data centre
 HEALTH = "/api/v1/health"
+FIRST_NOTIFICATION = "first-notification.json"
 API_SECONDS = 60.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Where everything listens, and where it is kept."""
-
-    api_port: int
-    mails_port: int
-    smtp_port: int
-    emulator_port: int
-    data: Path
-    once: list[str] | None = None
-
-    @property
-    def api_url(self) -> str:
-        """The address clients use."""
-        return f"http://localhost:{self.api_port}"
-
-    @property
-    def mails_url(self) -> str:
-        """The page with the mails."""
-        return f"http://localhost:{self.mails_port}"
-
-
-def parse_options(arguments: Sequence[str] | None = None) -> Options:
-    """The command line, with the environment for what it does not say."""
-    parser = argparse.ArgumentParser(prog="python -m localstack.run", description=__doc__)
-    for name, default, what in (
-        ("api", 8004, "the API and the panel"),
-        ("mails", 8005, "the page with the mails"),
-        ("smtp", 8025, "the mail server"),
-        ("emulator", 4566, "the emulator"),
-    ):
-        variable = _port_variable(name)
-        parser.add_argument(
-            f"--{name}-port",
-            type=int,
-            default=os.environ.get(variable, default),
-            help=f"{what}: {default}, or ${variable}",
-        )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("VESTNIK_DATA", ".local"),
-        help="what is kept: .local, or $VESTNIK_DATA",
-    )
-    parser.add_argument(
-        "--once",
-        nargs=argparse.REMAINDER,
-        metavar="COMMAND",
-        help="run this command when all is ready, then stop with its exit code",
-    )
-    options = parser.parse_args(arguments)
-    if options.once == []:
-        parser.error("--once needs a command")
-    return Options(**vars(options))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal, the command's end or a fault."""
-    options = parse_options(arguments)
+    options = parse_options(arguments, __doc__)
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
@@ -124,13 +69,15 @@ def _run(options: Options) -> int:
     started = time.monotonic()
     with ExitStack() as stack:
         _require_own(options.data, stack)
-        _require_ports(options)
+        for name, port, purpose in options.ports:
+            require_free(port, purpose, f"stop what uses it, or set {port_variable(name)}")
         emulator = _start_emulator(options, stack)
         with _explaining_a_dead(emulator):
             _start_mailbox(options, stack)
             api_id = _deploy(options, emulator)
             _open_front_door(options, api_id, emulator, stack)
-            _greet(options, started)
+            credentials, generated = _demo(options, emulator)
+            _greet(options, credentials, generated, time.monotonic() - started)
             if options.once:
                 return subprocess.run(options.once, check=False).returncode
             emulator.wait()
@@ -145,20 +92,6 @@ def _require_own(data: Path, stack: ExitStack) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LocalError(f"Vestnik is already running on {data}: stop it, or set VESTNIK_DATA.") from None
-
-
-def _require_ports(options: Options) -> None:
-    for name, port, purpose in (
-        ("api", options.api_port, "the API"),
-        ("mails", options.mails_port, "the page with the mails"),
-        ("smtp", options.smtp_port, "the mail server"),
-        ("emulator", options.emulator_port, "the emulator"),
-    ):
-        require_free(port, purpose, f"stop what uses it, or set {_port_variable(name)}")
-
-
-def _port_variable(name: str) -> str:
-    return f"VESTNIK_{name.upper()}_PORT"
 
 
 def _start_emulator(options: Options, stack: ExitStack) -> Emulator:
@@ -257,16 +190,23 @@ def _health(port: int) -> int | None:
         connection.close()
 
 
-def _greet(options: Options, started: float) -> None:
-    path, body = options.data / "credentials", options.data / "first-notification.json"
+def _demo(options: Options, emulator: Emulator) -> tuple[Credentials, bool]:
+    """The demo's passwords, and whether they were generated just now."""
+    path = options.data / "credentials"
+    demo.write_first_notification(options.data / FIRST_NOTIFICATION)
     credentials = demo.load_credentials(path)
-    generated = credentials is None or not demo.are_accepted(credentials, options.api_port)
-    if credentials is None or generated:
-        with _step(f"The demo: an administrator, an application, {demo.CONTACTS:,} contacts"):
-            credentials = demo.make()
-            demo.store_credentials(path, credentials)
-    demo.write_first_notification(body)
-    print(f"\nReady after {time.monotonic() - started:.0f} s.\n")
+    if credentials is not None and demo.are_accepted(credentials, options.api_port):
+        return credentials, False
+    # Accounts whose passwords were not stored would be in the way for ever.
+    what = f"The demo: an administrator, an application, {demo.CONTACTS:,} contacts"
+    with _step(what), emulator.not_saving():
+        credentials = demo.make()
+        demo.store_credentials(path, credentials)
+    return credentials, True
+
+
+def _greet(options: Options, credentials: Credentials, generated: bool, seconds: float) -> None:
+    print(f"\nReady after {seconds:.0f} s.\n")
     print(f"  The API      {options.api_url}/api/schema/swagger-ui/")
     print(f"  The panel    {options.api_url}/admin/")
     print(f"  The mails    {options.mails_url}")
@@ -274,10 +214,10 @@ def _greet(options: Options, started: float) -> None:
         print("\nGenerated now and shown only this once:")
         print(f"  administrator {demo.ADMINISTRATOR}: {credentials.administrator_password}")
         print(f"  application {demo.APPLICATION}: {credentials.application_password}")
-    print(f"\nThe passwords are in {path}.")
+    print(f"\nThe passwords are in {options.data / 'credentials'}.")
     print(f"Send the first notification, to {demo.FIRST_RECIPIENTS} people, a hundred of them each")
     print(f"{THROTTLE_STEP_SECONDS} s (a setting of this demo; the default is longer):\n")
-    print(f"  {demo.curl_line(credentials, options.api_url, body)}\n")
+    print(f"  {demo.curl_line(credentials, options.api_url, options.data / FIRST_NOTIFICATION)}\n")
     if not options.once:
         print("Ctrl-C stops everything and keeps the data.", flush=True)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from localstack import demo, run
+from localstack import demo
 from localstack.demo import Credentials
+from localstack.options import parse_options
 from localstack.ports import LOOPBACK, free_port
 
 CREDENTIALS = Credentials("administrator's", "it's $ecret")
@@ -61,7 +62,7 @@ def test_the_environment_gives_what_the_command_line_does_not(monkeypatch: pytes
     monkeypatch.setenv("VESTNIK_API_PORT", "1234")
     monkeypatch.setenv("VESTNIK_SMTP_PORT", "2345")
 
-    options = run.parse_options(["--smtp-port", "3456", "--once", "curl", "--fail", "x"])
+    options = parse_options(["--smtp-port", "3456", "--once", "curl", "--fail", "x"], None)
 
     assert (options.api_port, options.smtp_port, options.mails_port) == (1234, 3456, 8005)
     assert options.once == ["curl", "--fail", "x"]
