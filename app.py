@@ -1,6 +1,6 @@
 """The Chalice application: registers what is deployed, nothing else."""
 
-from chalice import Chalice
+from chalice.app import Chalice
 
 from chalicelib.api.routes import register_routes
 from chalicelib.workers import dead_letters, deliver, fan_out, sweep

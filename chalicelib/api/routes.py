@@ -1,6 +1,6 @@
 """Which resources the API has."""
 
-from chalice import Chalice
+from chalice.app import Chalice
 
 
 def register_routes(app: Chalice) -> None:

@@ -67,7 +67,9 @@ class DeliveryMessage:
             "name": self.name,
             "locale": self.locale,
         }
-        return json.dumps({key: value for key, value in fields.items() if value is not None}, ensure_ascii=False)
+        return json.dumps(
+            {key: value for key, value in fields.items() if value is not None}, ensure_ascii=False
+        )
 
     @classmethod
     def load(cls, body: str) -> "DeliveryMessage":

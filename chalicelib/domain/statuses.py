@@ -1,8 +1,8 @@
 """The states of a users notification.
 
-    (no row: queued) ─▶ sending ─▶ sent | failed
-    unsent ─▶ queued ─▶ sending ─▶ queued (try later) | sent | failed
-    unsubscribed | wrong_contact | cancelled: final from the start
+(no row: queued) ─▶ sending ─▶ sent | failed
+unsent ─▶ queued ─▶ sending ─▶ queued (try later) | sent | failed
+unsubscribed | wrong_contact | cancelled: final from the start
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,16 +2,29 @@
 
 from typing import Any
 
-from chalice import Blueprint
+from chalice.app import Blueprint, SQSEvent
+
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.messages import FanOutMessage
+from chalicelib.domain.times import utc_now
+from chalicelib.services import fan_out
+from chalicelib.workers.records import work_each
 
 blueprint = Blueprint(__name__)
 
 
 @blueprint.on_sqs_message(queue="${FanOutExpressQueue.QueueName}", batch_size=1)
-def fan_out_express(event: Any) -> dict[str, Any]:
-    return {"batchItemFailures": []}
+def fan_out_express(event: SQSEvent) -> dict[str, Any]:
+    return _work(event, Lane.EXPRESS)
 
 
 @blueprint.on_sqs_message(queue="${FanOutRegularQueue.QueueName}", batch_size=1)
-def fan_out_regular(event: Any) -> dict[str, Any]:
-    return {"batchItemFailures": []}
+def fan_out_regular(event: SQSEvent) -> dict[str, Any]:
+    return _work(event, Lane.REGULAR)
+
+
+def _work(event: SQSEvent, lane: Lane) -> dict[str, Any]:
+    return work_each(
+        event.to_dict()["Records"],
+        lambda record: fan_out.fan_out(FanOutMessage.load(record["body"]), lane, utc_now),
+    )

@@ -1,0 +1,68 @@
+"""Dead letters: what no worker could handle becomes a failure that everybody can see."""
+
+from chalicelib import queues
+from chalicelib.domain.fanning import MAX_DELAY_SECONDS, delay_until
+from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
+from chalicelib.domain.statuses import LETTERS, Status
+from chalicelib.domain.times import Clock
+from chalicelib.observability import logger
+from chalicelib.services.recipients import recipient_of
+from chalicelib.tables.audiences import read_chunk
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.progress import set_letters
+from chalicelib.tables.users_notifications import Busy, Finished, add_exception, fail_unless_held
+
+REASON = "dead_letter"
+
+
+def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -> None:
+    """Mark one recipient failed; while somebody holds the row, look again when the lease has run out."""
+    dispatch = _dispatch_of(message.dispatch_id)
+    if dispatch is None:
+        return
+    recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
+    match fail_unless_held(recipient, REASON, clock()):
+        case Busy(until):
+            delay = min(delay_until(until, clock()) + 1, MAX_DELAY_SECONDS)
+            queues.send_or_raise(dead_queue_url, [queues.Outgoing(message.dump(), dispatch.author, delay)])
+        case Finished(status):
+            if status in LETTERS:
+                set_letters(dispatch.id, message.chunk, {message.position: status})
+        case None:
+            set_letters(dispatch.id, message.chunk, {message.position: Status.FAILED})
+            logger.error("recipient failed", extra={"dispatch": dispatch.id, "user": message.user_id})
+
+
+def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> None:
+    """Mark every recipient of a chunk failed who has no row; a wider range is split first."""
+    dispatch = _dispatch_of(message.dispatch_id)
+    if dispatch is None or dispatch.is_cancelled:
+        return
+    if message.chunks.is_one_chunk:
+        _bury_chunk(dispatch, message.chunks.first, clock)
+        return
+    parts = [FanOutMessage(dispatch.id, part).dump() for part in message.chunks.split()]
+    queues.send_or_raise(dead_queue_url, [queues.Outgoing(part, dispatch.author) for part in parts])
+
+
+def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
+    user_ids = read_chunk(dispatch.audience_id, chunk)
+    if user_ids is None:
+        logger.error("dead letter of an unknown chunk", extra={"dispatch": dispatch.id, "chunk": chunk})
+        return
+    standing: dict[int, Status] = {}
+    for position, user_id in enumerate(user_ids):
+        recipient = recipient_of(dispatch, user_id, chunk, position)
+        status = add_exception(recipient, Status.FAILED, REASON, dispatch.lane, clock())
+        if status in LETTERS:
+            standing[position] = status
+    if standing:
+        set_letters(dispatch.id, chunk, standing)
+    logger.error("chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk})
+
+
+def _dispatch_of(dispatch_id: str) -> Dispatch | None:
+    dispatch = Dispatch.one(dispatch_id, consistent=True)
+    if dispatch is None:
+        logger.error("dead letter of an unknown dispatch", extra={"dispatch": dispatch_id})
+    return dispatch

@@ -1,0 +1,33 @@
+"""What a use case refuses, and why: the edges turn it into their own language (HTTP, a command's exit)."""
+
+
+class RefusedError(Exception):
+    """The base of all refusals; nothing was changed."""
+
+
+class InvalidFieldError(RefusedError):
+    """A field's value cannot be accepted."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class TooManyError(RefusedError):
+    """More than a limit allows."""
+
+
+class ConflictingRepeatError(RefusedError):
+    """An Idempotency-Key came again with another body."""
+
+
+class NotAuthenticatedError(RefusedError):
+    """Nobody is known by these credentials; says what was wrong with their form, not which part."""
+
+
+class NotFoundError(RefusedError):
+    """There is no such thing, or none that may be seen."""
+
+
+class AlreadyThereError(RefusedError):
+    """There is one of that name already."""

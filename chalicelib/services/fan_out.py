@@ -1,0 +1,165 @@
+"""Fan out: a range of chunks of a dispatch becomes delivery messages; only exceptions become rows.
+
+A chunk may be worked twice, or by two at once: who has no row is queued, and the claim decides who sends.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib import queues, settings
+from chalicelib.channels import CHANNELS
+from chalicelib.directory import Directory, DirectoryUnavailableError, Person
+from chalicelib.directory.table import TableDirectory
+from chalicelib.domain.fanning import chunk_due, delay_until, hop_delay
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
+from chalicelib.domain.statuses import LETTERS, Status
+from chalicelib.domain.times import Clock
+from chalicelib.observability import logger
+from chalicelib.services.recipients import recipient_of
+from chalicelib.tables.audiences import read_chunk
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.progress import set_letters
+from chalicelib.tables.unsubscribes import unsubscribed_among
+from chalicelib.tables.users_notifications import add_exception
+
+
+class MissingError(Exception):
+    """What a message names is not there: it was written before the message, so somebody has removed it."""
+
+
+@dataclass(frozen=True)
+class _Exception:
+    """A recipient who is not queued."""
+
+    position: int
+    user_id: str
+    status: Status
+    reason: str
+    address: str | None = None
+
+
+def directory() -> Directory:
+    """The user directory that this deployment is set to."""
+    return TableDirectory()
+
+
+def fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
+    """Work, split or put off one fan-out message. Raises when it must come again."""
+    dispatch = Dispatch.one(message.dispatch_id, consistent=True)
+    if dispatch is None:
+        raise MissingError(f"dispatch {message.dispatch_id}")
+    if dispatch.is_cancelled:
+        return
+    delay = _hop_delay(dispatch, message, clock)
+    if delay:
+        _send_fan_out(lane, dispatch, [(message, delay)])
+    elif message.chunks.is_one_chunk:
+        _work_chunk(dispatch, message.chunks.first, lane, clock)
+    else:
+        parts = [FanOutMessage(dispatch.id, part) for part in message.chunks.split()]
+        _send_fan_out(lane, dispatch, [(part, _hop_delay(dispatch, part, clock)) for part in parts])
+
+
+def _hop_delay(dispatch: Dispatch, message: FanOutMessage, clock: Clock) -> int:
+    step = settings.current().throttle_step_seconds
+    return hop_delay(chunk_due(dispatch.due, message.chunks.first, step), clock())
+
+
+def _send_fan_out(lane: Lane, dispatch: Dispatch, delayed: Sequence[tuple[FanOutMessage, int]]) -> None:
+    queues.send_or_raise(
+        settings.current().queues(lane).fan_out,
+        [queues.Outgoing(each.dump(), dispatch.author, delay) for each, delay in delayed],
+    )
+
+
+def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> None:
+    user_ids = read_chunk(dispatch.audience_id, chunk)
+    if user_ids is None:
+        raise MissingError(f"chunk {chunk} of audience {dispatch.audience_id}")
+    deliveries, exceptions = _sort_out(dispatch, chunk, user_ids)
+    exceptions += _send(dispatch, chunk, deliveries, lane, clock)
+    _record(dispatch, chunk, exceptions, lane, clock)
+    logger.info(
+        "fanned out",
+        extra={
+            "dispatch": dispatch.id,
+            "chunk": chunk,
+            "queued": len(user_ids) - len(exceptions),
+            "exceptions": len(exceptions),
+        },
+    )
+
+
+def _sort_out(
+    dispatch: Dispatch, chunk: int, user_ids: Sequence[str]
+) -> tuple[list[DeliveryMessage], list[_Exception]]:
+    channel = CHANNELS[dispatch.type]
+    refusing = unsubscribed_among(user_ids, dispatch.type)
+    people: Mapping[str, Person] | None
+    try:
+        people = directory().people(
+            [each for each in user_ids if each not in refusing], channel.contact_field
+        )
+    except DirectoryUnavailableError as error:
+        logger.warning("directory unavailable", extra={"dispatch": dispatch.id, "error": str(error)})
+        people = None
+    deliveries: list[DeliveryMessage] = []
+    exceptions: list[_Exception] = []
+    for position, user_id in enumerate(user_ids):
+        if user_id in refusing:
+            exceptions.append(_Exception(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
+            continue
+        if people is None:
+            exceptions.append(_Exception(position, user_id, Status.UNSENT, "directory unavailable"))
+            continue
+        found = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
+        if isinstance(found, str):
+            exceptions.append(_Exception(position, user_id, Status.WRONG_CONTACT, found))
+        else:
+            deliveries.append(found)
+    return deliveries, exceptions
+
+
+def delivery_to(
+    person: Person | None, dispatch: Dispatch, user_id: str, chunk: int, position: int
+) -> DeliveryMessage | str:
+    """The delivery message to a person, or the reason why there is no contact to send to."""
+    channel = CHANNELS[dispatch.type]
+    if person is None:
+        return "unknown to the directory"
+    if not person.address:
+        return f"no {channel.contact_field}"
+    address = channel.address_of(person.address)
+    if address is None:
+        return f"not a valid {channel.contact_field}"
+    return DeliveryMessage(dispatch.id, user_id, chunk, position, address, person.name, person.locale)
+
+
+def _send(
+    dispatch: Dispatch, chunk: int, deliveries: Sequence[DeliveryMessage], lane: Lane, clock: Clock
+) -> list[_Exception]:
+    configured = settings.current()
+    due = chunk_due(dispatch.due, chunk, configured.throttle_step_seconds)
+    delay = delay_until(due, clock())
+    refused = queues.send_all(
+        configured.queues(lane).delivery,
+        [queues.Outgoing(each.dump(), dispatch.author, delay) for each in deliveries],
+    )
+    return [
+        _Exception(each.position, each.user_id, Status.UNSENT, "queue unavailable", each.address)
+        for each in (deliveries[index] for index in refused)
+    ]
+
+
+def _record(
+    dispatch: Dispatch, chunk: int, exceptions: Sequence[_Exception], lane: Lane, clock: Clock
+) -> None:
+    standing: dict[int, Status] = {}
+    for each in exceptions:
+        recipient = recipient_of(dispatch, each.user_id, chunk, each.position)
+        status = add_exception(recipient, each.status, each.reason, lane, clock(), each.address)
+        if status in LETTERS:
+            standing[each.position] = status
+    if standing:
+        set_letters(dispatch.id, chunk, standing)

@@ -1,0 +1,165 @@
+"""Submit: take a notification in. After it returns, the notification is kept, whatever happens."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from chalicelib import queues, settings
+from chalicelib.channels import CHANNELS
+from chalicelib.domain.fanning import ChunkRange, chunk_count
+from chalicelib.domain.ids import new_id
+from chalicelib.domain.messages import FanOutMessage
+from chalicelib.domain.times import iso
+from chalicelib.observability import logger
+from chalicelib.services.accounts import Principal
+from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
+from chalicelib.tables.audiences import write_audience
+from chalicelib.tables.base import DATABASE_ERRORS
+from chalicelib.tables.dispatches import Dispatch, add_pending, unmark_pending
+from chalicelib.tables.notifications import Notification
+from chalicelib.tables.requests import Request, remember
+
+MAX_USERS = 100_000
+KEY_KEPT = timedelta(hours=24)
+AUDIENCE_KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a client asks for. `key` is its Idempotency-Key, with the hash of the body that it came with."""
+
+    type: str
+    title: str
+    text: str
+    users: Sequence[UUID]
+    is_express: bool = False
+    content_id: str | None = None
+    key: str | None = None
+    body_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What has been taken in; `is_repeat` when an earlier request had done so."""
+
+    notification: Notification
+    dispatch: Dispatch
+    is_repeat: bool
+
+
+@dataclass(frozen=True)
+class _Ids:
+    notification: str
+    audience: str
+    dispatch: str
+    created_at: datetime
+    is_repeat: bool = False
+
+
+def submit(submission: Submission, principal: Principal, now: datetime) -> Accepted:
+    """Check, write down, hand to fan out. Every write can be run again with the same ids."""
+    _check(submission)
+    users = list(dict.fromkeys(submission.users))
+    ids = _choose_ids(submission, principal, now)
+    notification, dispatch = _rows(submission, principal, ids, len(users))
+    found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
+    if found is None:
+        notification.put()
+        write_audience(ids.audience, users, ids.created_at + AUDIENCE_KEPT)
+        # Last: what has a dispatch is complete. Its mark holds it until the queue does.
+        is_pending = add_pending(dispatch)
+    else:
+        is_pending = found.pending is not None
+    if is_pending:
+        hand_to_fan_out(dispatch)
+    logger.info(
+        "accepted",
+        extra={"dispatch": ids.dispatch, "recipients": len(users), "author": principal.author},
+    )
+    return Accepted(notification, dispatch, ids.is_repeat)
+
+
+def hand_to_fan_out(dispatch: Dispatch) -> bool:
+    """Send a pending dispatch's one message, then remove its mark. What fails leaves it to the sweep."""
+    message = FanOutMessage(dispatch.id, ChunkRange(0, int(dispatch.chunks)))
+    outgoing = queues.Outgoing(message.dump(), group=dispatch.author)
+    if queues.send_all(settings.current().queues(dispatch.lane).fan_out, [outgoing]):
+        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": "queue"})
+        return False
+    try:
+        unmark_pending(dispatch.id)
+    except DATABASE_ERRORS as error:
+        # It is kept and on its way: to fail now would make the client post it again.
+        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": str(error)})
+    return True
+
+
+def _check(submission: Submission) -> None:
+    channel = CHANNELS.get(submission.type)
+    if channel is None:
+        raise InvalidFieldError("type", f"unknown channel; there are: {', '.join(sorted(CHANNELS))}")
+    if len(submission.title) > channel.limits.title:
+        raise InvalidFieldError("title", f"at most {channel.limits.title} characters by {channel.name}")
+    if len(submission.text) > channel.limits.text:
+        raise InvalidFieldError("text", f"at most {channel.limits.text} characters by {channel.name}")
+    if not submission.users:
+        raise InvalidFieldError("users", "at least one user is needed")
+    if len(submission.users) > MAX_USERS:
+        raise TooManyError(f"users: at most {MAX_USERS} in one request")
+
+
+def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> _Ids:
+    fresh = _Ids(new_id(now), new_id(now), new_id(now), now)
+    if submission.key is None:
+        return fresh
+    asked = Request(
+        hashlib.sha256(f"{principal.author}\0{submission.key}".encode()).hexdigest(),
+        body_hash=submission.body_hash,
+        notification_id=fresh.notification,
+        audience_id=fresh.audience,
+        dispatch_id=fresh.dispatch,
+        created_at=iso(now),
+        expires_at=int((now + KEY_KEPT).timestamp()),
+    )
+    remembered = remember(asked, now)
+    known = remembered.request
+    if known.body_hash != submission.body_hash:
+        raise ConflictingRepeatError("this Idempotency-Key came before with another body")
+    return _Ids(
+        known.notification_id,
+        known.audience_id,
+        known.dispatch_id,
+        datetime.fromisoformat(known.created_at),
+        remembered.is_repeat,
+    )
+
+
+def _rows(
+    submission: Submission, principal: Principal, ids: _Ids, recipients: int
+) -> tuple[Notification, Dispatch]:
+    created_at = iso(ids.created_at)
+    notification = Notification(
+        ids.notification,
+        month=created_at[:7],
+        type=submission.type,
+        title=submission.title,
+        text=submission.text,
+        content_id=submission.content_id,
+        is_express=submission.is_express,
+        author=principal.author,
+        created_at=created_at,
+    )
+    dispatch = Dispatch(
+        ids.dispatch,
+        notification_id=ids.notification,
+        audience_id=ids.audience,
+        type=submission.type,
+        author=principal.author,
+        is_express=submission.is_express,
+        recipients=recipients,
+        chunks=chunk_count(recipients),
+        due_at=created_at,
+    )
+    return notification, dispatch

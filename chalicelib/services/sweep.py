@@ -1,0 +1,163 @@
+"""Sweep: what should be in a queue and is not goes there, again and again, until it does or expires."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from chalicelib import queues, settings
+from chalicelib.channels import CHANNELS
+from chalicelib.directory import DirectoryUnavailableError
+from chalicelib.domain.backoff import unsent_pause
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.messages import DeliveryMessage
+from chalicelib.domain.statuses import Status
+from chalicelib.domain.times import Clock, later, parse
+from chalicelib.observability import logger
+from chalicelib.services.fan_out import delivery_to, directory
+from chalicelib.services.submit import hand_to_fan_out
+from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
+from chalicelib.tables.progress import clear_unsent_letter, set_letters
+from chalicelib.tables.users_notifications import (
+    UsersNotification,
+    finish_unsent,
+    mark_requeued,
+    postpone_unsent,
+    settle_finished,
+    unsent_rows,
+)
+
+PENDING_AFTER_SECONDS = 60
+"""Younger ones are most likely just being sent by the request that wrote them."""
+
+ROWS_AT_ONCE = 100
+MAX_ROWS = 2_000
+"""Of one lane in one run, so that a queue that has just come back is not flooded."""
+
+TIME_KEPT_BACK_SECONDS = 15.0
+"""No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    row: UsersNotification
+    dispatch: Dispatch
+    message: DeliveryMessage
+
+
+def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int]:
+    """One run over both lanes, express first; how many of what were handled."""
+    counts: Counter[str] = Counter()
+    for lane in (Lane.EXPRESS, Lane.REGULAR):
+        _sweep_pending(lane, clock, remaining_seconds, counts)
+        _sweep_unsent(lane, clock, remaining_seconds, counts)
+    logger.info("swept", extra=dict(counts))
+    return dict(counts)
+
+
+def _sweep_pending(
+    lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
+) -> None:
+    for dispatch in pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), ROWS_AT_ONCE):
+        if remaining_seconds() < TIME_KEPT_BACK_SECONDS or not hand_to_fan_out(dispatch):
+            return  # the marks stay, and the next run comes in a minute
+        counts["dispatches sent"] += 1
+
+
+def _sweep_unsent(
+    lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
+) -> None:
+    for _ in range(MAX_ROWS // ROWS_AT_ONCE):
+        if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
+            return
+        rows = unsent_rows(lane, clock(), ROWS_AT_ONCE)
+        if not rows:
+            return
+        handled = _sweep_rows(lane, rows, clock)
+        counts.update(handled)
+        if not handled["requeued"]:
+            return  # neither queue nor directory: more tries would only cost
+
+
+def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    dispatches = read_dispatches({row.dispatch_id for row in rows})
+    waiting: list[tuple[UsersNotification, Dispatch]] = []
+    for row in rows:
+        dispatch = dispatches.get(row.dispatch_id)
+        if row.state is not Status.UNSENT:
+            _settle(row, row.state, clock)
+            continue
+        expired = parse(row.due_at) + timedelta(hours=settings.current().unsent_expires_hours) <= clock()
+        if dispatch is None or expired:
+            reason = f"expired unsent: {row.reason}" if dispatch else "its dispatch is gone"
+            counts["expired"] += _finish(row, Status.FAILED, reason, clock)
+        elif dispatch.is_cancelled:
+            counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
+        else:
+            waiting.append((row, dispatch))
+    ready = _addressed(waiting, clock, counts)
+    _requeue(lane, ready, clock, counts)
+    return counts
+
+
+def _addressed(
+    waiting: Sequence[tuple[UsersNotification, Dispatch]], clock: Clock, counts: Counter[str]
+) -> list[_Ready]:
+    """The rows with whom to send to: asked of the directory again, which may have been what was missing."""
+    ready: list[_Ready] = []
+    for channel in {dispatch.type for _, dispatch in waiting}:
+        of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
+        try:
+            people = directory().people(
+                [row.user_id for row, _ in of_channel], CHANNELS[channel].contact_field
+            )
+        except DirectoryUnavailableError as error:
+            logger.warning("directory unavailable", extra={"error": str(error)})
+            for row, _ in of_channel:
+                counts["postponed"] += _postpone(row, "directory unavailable", clock)
+            continue
+        for row, dispatch in of_channel:
+            found = delivery_to(
+                people.get(row.user_id), dispatch, row.user_id, int(row.chunk), int(row.position)
+            )
+            if isinstance(found, str):
+                counts["wrong contact"] += _finish(row, Status.WRONG_CONTACT, found, clock)
+            else:
+                ready.append(_Ready(row, dispatch, found))
+    return ready
+
+
+def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[str]) -> None:
+    """Send first, then clear the mark that was read: in between both hold the recipient, never none."""
+    refused = set(
+        queues.send_all(
+            settings.current().queues(lane).delivery,
+            [queues.Outgoing(each.message.dump(), each.dispatch.author) for each in ready],
+        )
+    )
+    for index, each in enumerate(ready):
+        if index in refused:
+            counts["postponed"] += _postpone(each.row, "queue unavailable", clock)
+            continue
+        counts["requeued"] += 1
+        if mark_requeued(each.row, clock()):
+            clear_unsent_letter(each.row.dispatch_id, int(each.row.chunk), int(each.row.position))
+
+
+def _postpone(row: UsersNotification, reason: str, clock: Clock) -> int:
+    until = later(clock(), unsent_pause(int(row.sweeps or 0) + 1))
+    return int(postpone_unsent(row, until, reason))
+
+
+def _finish(row: UsersNotification, status: Status, reason: str, clock: Clock) -> int:
+    if not finish_unsent(row, status, reason, clock()):
+        return 0
+    _settle(row, status, clock)
+    return 1
+
+
+def _settle(row: UsersNotification, status: Status, clock: Clock) -> None:
+    """What follows from a final row: first its letter, then the mark by which a next run would find it."""
+    set_letters(row.dispatch_id, int(row.chunk), {int(row.position): status})
+    settle_finished(row, status, clock())

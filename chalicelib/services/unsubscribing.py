@@ -1,0 +1,31 @@
+"""Unsubscribe by the link that every mail carries."""
+
+from chalicelib import security, settings
+from chalicelib.observability import logger
+from chalicelib.services.errors import NotFoundError
+from chalicelib.tables.contacts import Contact
+from chalicelib.tables.unsubscribes import add_scope
+
+
+def read_link(token: str) -> tuple[str, str]:
+    """(user id, scope) that a link speaks of; a link that this service did not sign is not found."""
+    try:
+        secret = security.read_secret(settings.current().link_secret)
+        return security.read_unsubscribe_link(secret, token)
+    except security.InvalidTokenError as error:
+        raise NotFoundError(str(error)) from error
+
+
+def locale_of(user_id: str) -> str:
+    """The language to speak to a user in."""
+    contact = Contact.one(user_id)
+    locale = contact.locale if contact else None
+    return locale if locale in settings.LOCALES else settings.current().default_locale
+
+
+def unsubscribe_by_link(token: str) -> str:
+    """Unsubscribe whom the link names from what it names; done again it changes nothing. The user's id."""
+    user_id, scope = read_link(token)
+    add_scope(user_id, scope)
+    logger.info("unsubscribed", extra={"user": user_id, "scope": scope, "by": "link"})
+    return user_id

@@ -1,0 +1,126 @@
+"""The settings, each named once; read from the environment and checked at start.
+
+The template's parameters (infra/template/parameters.yaml) set them; docs/operations.md explains them.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from chalicelib.domain.lanes import Lane
+
+LOCALES = ("en", "ru")
+SMTP_SECURITIES = ("none", "starttls", "tls")
+
+
+class SettingsError(ValueError):
+    """The environment does not hold a usable set of settings; says every reason at once."""
+
+
+@dataclass(frozen=True)
+class QueueUrls:
+    """Where a lane's queues are."""
+
+    fan_out: str
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a deployment can choose."""
+
+    public_url: str
+    throttle_step_seconds: int
+    default_locale: str
+    unsent_expires_hours: int
+    row_retention_days: int
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_timeout_seconds: int
+    mail_from: str
+    token_secret: str
+    link_secret: str
+    smtp_secret: str
+    express_queues: QueueUrls
+    regular_queues: QueueUrls
+
+    def queues(self, lane: Lane) -> QueueUrls:
+        return self.express_queues if lane is Lane.EXPRESS else self.regular_queues
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(f"must be from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _present(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings in an environment; SettingsError names every one that is missing or wrong."""
+    problems: list[str] = []
+
+    def read(name: str, parse: Callable[[str], Any] = _present) -> Any:
+        try:
+            return parse(environ[name])
+        except KeyError:
+            problems.append(f"{name} is not set")
+        except ValueError as error:
+            problems.append(f"{name}={environ[name]!r}: {error}")
+        return None
+
+    settings = Settings(
+        public_url=read("PUBLIC_URL", lambda text: text.rstrip("/")),
+        throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 86_400)),
+        default_locale=read("DEFAULT_LOCALE", _one_of(LOCALES)),
+        unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 24 * 30)),
+        row_retention_days=read("ROW_RETENTION_DAYS", _whole(30, 3650)),
+        smtp_host=read("SMTP_HOST"),
+        smtp_port=read("SMTP_PORT", _whole(1, 65_535)),
+        smtp_security=read("SMTP_SECURITY", _one_of(SMTP_SECURITIES)),
+        # Ten seconds at most: deliver_express runs for twenty and starts no send that may not fit.
+        smtp_timeout_seconds=read("SMTP_TIMEOUT_SECONDS", _whole(1, 10)),
+        mail_from=read("MAIL_FROM"),
+        token_secret=read("TOKEN_SECRET_ARN"),
+        link_secret=read("LINK_SECRET_ARN"),
+        smtp_secret=read("SMTP_SECRET_ARN"),
+        express_queues=QueueUrls(read("FAN_OUT_EXPRESS_QUEUE_URL"), read("DELIVERY_EXPRESS_QUEUE_URL")),
+        regular_queues=QueueUrls(read("FAN_OUT_REGULAR_QUEUE_URL"), read("DELIVERY_REGULAR_QUEUE_URL")),
+    )
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return settings
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process."""
+    return load(os.environ)
+
+
+def table_name(variable: str) -> str:
+    """The name of a table, which the template hands over in the environment."""
+    try:
+        return os.environ[variable]
+    except KeyError:
+        raise SettingsError(f"{variable} is not set") from None
