@@ -1,11 +1,28 @@
 """Which resources the API has."""
 
-from chalice.app import Chalice
+import json
+from functools import cache
+
+from chalice.app import Chalice, Response
+
+from chalicelib.api import notifications, openapi, system, unsubscribes
+from chalicelib.api.endpoints import Endpoint, register
+
+ENDPOINTS: list[Endpoint] = [
+    endpoint for module in (system, notifications, unsubscribes) for endpoint in module.resource.endpoints
+]
 
 
 def register_routes(app: Chalice) -> None:
     """Put every resource of the HTTP API on the app."""
+    for endpoint in ENDPOINTS:
+        register(app, endpoint)
 
-    @app.route("/api/v1/health")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.route("/api/schema")
+    def read_schema() -> Response:
+        return Response(_schema(), {"Content-Type": "application/vnd.oai.openapi+json;version=3.1"})
+
+
+@cache
+def _schema() -> str:
+    return json.dumps(openapi.document(ENDPOINTS), ensure_ascii=False)

@@ -3,7 +3,6 @@
 from chalicelib import security, settings
 from chalicelib.observability import logger
 from chalicelib.services.errors import NotFoundError
-from chalicelib.tables.contacts import Contact
 from chalicelib.tables.unsubscribes import add_scope
 
 
@@ -14,13 +13,6 @@ def read_link(token: str) -> tuple[str, str]:
         return security.read_unsubscribe_link(secret, token)
     except security.InvalidTokenError as error:
         raise NotFoundError(str(error)) from error
-
-
-def locale_of(user_id: str) -> str:
-    """The language to speak to a user in."""
-    contact = Contact.one(user_id)
-    locale = contact.locale if contact else None
-    return locale if locale in settings.LOCALES else settings.current().default_locale
 
 
 def unsubscribe_by_link(token: str) -> str:

@@ -1,0 +1,244 @@
+"""/api/v1/notifications: send them, and see what became of them."""
+
+import hashlib
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
+
+from chalicelib.api.endpoints import Access, Resource
+from chalicelib.channels import CHANNELS
+from chalicelib.domain.statuses import Status
+from chalicelib.domain.times import utc_now
+from chalicelib.services import notifications, submit
+from chalicelib.services.accounts import Principal
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.notifications import Notification
+
+resource = Resource("notifications")
+
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""An id as it is stored, which needs no check on its way out."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LIMITS = [channel.limits for channel in CHANNELS.values()]
+
+
+def _one_line(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must be one line, without control characters")
+    return value
+
+
+def _plain(value: str) -> str:
+    if _CONTROL_IN_TEXT.search(value):
+        raise ValueError("must be without control characters, but for tabs and line breaks")
+    return value
+
+
+class NewNotification(BaseModel):
+    """A notification, and who it is for."""
+
+    type: str = Field(
+        description="The channel",
+        json_schema_extra={"enum": [*sorted(CHANNELS)]},
+        examples=["mail"],
+        max_length=32,
+    )
+    title: Annotated[
+        str,
+        AfterValidator(_one_line),
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=max(limits.title for limits in _LIMITS)
+        ),
+    ] = Field(description="One line; a channel may take less", examples=["Your order has been shipped"])
+    text: Annotated[
+        str,
+        AfterValidator(_plain),
+        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS), pattern=r"\S"),
+    ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
+    users: Annotated[list[UUID], FailFast()] = Field(
+        description=f"1 to {submit.MAX_USERS} user ids, with or without dashes; a user named twice counts once",
+        json_schema_extra={"minItems": 1, "maxItems": submit.MAX_USERS},
+    )
+    is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
+    content_id: Annotated[str, Field(max_length=255, coerce_numbers_to_str=True)] | None = Field(
+        default=None, description="What it is about, in the client's own words"
+    )
+
+
+class SubmitHeaders(BaseModel):
+    """What a client can say beside the body."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    idempotency_key: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$")] | None = Field(
+        default=None,
+        alias="idempotency-key",
+        min_length=1,
+        max_length=255,
+        description="A repeat with the same key and body within 24 hours sends nothing twice",
+    )
+
+
+class NotificationBase(BaseModel):
+    """What every answer about a notification has."""
+
+    id: Id
+    type: str
+    is_express: bool
+    title: str
+    text: str
+    content_id: str | None
+    author: str = Field(description="Who sent it", examples=["application:shop", "administrator:anna"])
+    created_at: str = Field(description="UTC, ISO 8601", examples=["2026-11-23T10:00:00.000Z"])
+    recipients: int = Field(description="Each user once")
+
+
+class CreatedNotification(NotificationBase):
+    """A notification that has been accepted: it is kept, and on its way."""
+
+    dispatch_id: Id
+    is_repeat: bool = Field(description="An earlier request with this Idempotency-Key had created it")
+
+
+class Counts(BaseModel):
+    """Recipients by status; they add up to `recipients` at every moment."""
+
+    queued: int = Field(description="In a queue, or being sent")
+    unsent: int = Field(description="Not taken by a queue, or without a directory to ask; tried again")
+    sent: int
+    failed: int
+    cancelled: int
+    unsubscribed: int
+    wrong_contact: int
+
+
+class DispatchOut(BaseModel):
+    """One sending of the notification."""
+
+    id: Id
+    due_at: str
+    cancelled_at: str | None
+    recipients: int
+    counts: Counts
+
+
+class NotificationOut(NotificationBase):
+    """A notification and what became of it."""
+
+    counts: Counts
+    dispatches: list[DispatchOut]
+
+
+class RecipientsQuery(BaseModel):
+    """Which page."""
+
+    limit: int = Field(default=50, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before")
+
+
+class RecipientOut(BaseModel):
+    """One recipient of one dispatch, with the original's flags."""
+
+    user_id: Id
+    dispatch_id: Id
+    status: Status
+    reason: str | None = Field(description="Why it is so, if there is anything to say")
+    attempts: int
+    due_at: str | None
+    not_before: str | None = Field(description="When it is tried again")
+    updated_at: str | None
+    is_user_subscribed: bool
+    is_sent_to_queue: bool
+    is_correct_contacts: bool
+
+
+class RecipientsOut(BaseModel):
+    """A page of recipients, in the order in which they were given."""
+
+    results: list[RecipientOut]
+    next: str | None = Field(description="The cursor of the next page, or null at the end")
+
+
+@resource.post(
+    "/api/v1/notifications", access=Access.SENDER, status=201, refuses=(400, 401, 413, 415, 422, 503)
+)
+def create_notification(
+    principal: Principal, headers: SubmitHeaders, body: NewNotification
+) -> CreatedNotification:
+    """Send a notification to users."""
+    key = headers.idempotency_key
+    accepted = submit.submit(
+        submit.Submission(
+            type=body.type,
+            title=body.title,
+            text=body.text,
+            users=body.users,
+            is_express=body.is_express,
+            content_id=body.content_id,
+            key=key,
+            body_hash=hashlib.sha256(body.model_dump_json().encode()).hexdigest() if key else "",
+        ),
+        principal,
+        utc_now(),
+    )
+    return CreatedNotification(
+        **_base(accepted.notification, int(accepted.dispatch.recipients)),
+        dispatch_id=accepted.dispatch.id,
+        is_repeat=accepted.is_repeat,
+    )
+
+
+@resource.get("/api/v1/notifications/{notification_id}", access=Access.SENDER, refuses=(401, 404, 503))
+def read_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
+    """A notification with its counts by status."""
+    view = notifications.find(str(notification_id), principal)
+    return NotificationOut(
+        **_base(view.notification, view.recipients),
+        counts=Counts(**view.counts),
+        dispatches=[_dispatch(each.dispatch, each.counts) for each in view.dispatches],
+    )
+
+
+@resource.get(
+    "/api/v1/notifications/{notification_id}/recipients", access=Access.SENDER, refuses=(401, 404, 422, 503)
+)
+def read_recipients(principal: Principal, notification_id: UUID, query: RecipientsQuery) -> RecipientsOut:
+    """The recipients of a notification, page by page, with status and reason."""
+    page = notifications.recipients(str(notification_id), principal, query.cursor, query.limit)
+    return RecipientsOut(results=[_recipient(each) for each in page.recipients], next=page.next_cursor)
+
+
+def _base(notification: Notification, recipients: int) -> dict[str, Any]:
+    fields = ("id", "type", "is_express", "title", "text", "content_id", "author", "created_at")
+    return {name: getattr(notification, name) for name in fields} | {"recipients": recipients}
+
+
+def _dispatch(dispatch: Dispatch, counts: dict[str, int]) -> DispatchOut:
+    return DispatchOut(
+        id=dispatch.id,
+        due_at=dispatch.due_at,
+        cancelled_at=dispatch.cancelled_at,
+        recipients=int(dispatch.recipients),
+        counts=Counts(**counts),
+    )
+
+
+def _recipient(view: notifications.RecipientView) -> RecipientOut:
+    row = view.row
+    return RecipientOut(
+        user_id=view.user_id,
+        dispatch_id=view.dispatch_id,
+        status=view.status,
+        reason=row.reason if row else None,
+        attempts=int(row.attempts) if row else 0,
+        due_at=row.due_at if row else None,
+        not_before=row.not_before if row else None,
+        updated_at=row.updated_at if row else None,
+        is_user_subscribed=view.status is not Status.UNSUBSCRIBED,
+        is_sent_to_queue=view.status.is_sent_to_queue,
+        is_correct_contacts=view.status is not Status.WRONG_CONTACT,
+    )

@@ -1,0 +1,89 @@
+"""Errors as `application/problem+json` (RFC 9457): one place turns what is refused into HTTP."""
+
+from http import HTTPStatus
+
+from chalice.app import Response
+from pydantic import BaseModel, Field, ValidationError
+
+from chalicelib.security import SecretUnavailableError
+from chalicelib.services.errors import (
+    ConflictingRepeatError,
+    InvalidFieldError,
+    NotAuthenticatedError,
+    NotFoundError,
+    TooManyError,
+)
+from chalicelib.tables.base import DATABASE_ERRORS, BatchUnprocessedError
+
+MAX_FIELD_ERRORS = 20
+RETRY_AFTER_SECONDS = 5
+CONTENT_TYPE = "application/problem+json"
+WHOLE_BODY = "(body)"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="The path to the field: `title`, `users.3`", examples=["users.3"])
+    reason: str = Field(examples=["Input should be a valid UUID"])
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field(default="about:blank", description="Always about:blank: the status says it")
+    title: str = Field(description="The status in words", examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="What happened to this request", examples=["The body was not accepted."])
+    errors: list[FieldError] = Field(default=[], description=f"At most {MAX_FIELD_ERRORS} fields")
+
+
+class HttpError(Exception):
+    """An error that is HTTP's own: the form of the request."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+REFUSALS: dict[type[Exception], HTTPStatus] = {
+    InvalidFieldError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ConflictingRepeatError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+}
+
+OUTAGES = (*DATABASE_ERRORS, BatchUnprocessedError, SecretUnavailableError)
+"""What may be over in a moment: the client should come again."""
+
+
+def problem(status: HTTPStatus, detail: str, errors: list[FieldError] | None = None) -> Response:
+    """The answer that says what went wrong."""
+    headers: dict[str, str | list[str]] = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Basic realm="vestnik", Bearer realm="vestnik"'
+    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
+    return Response(body.model_dump_json(), headers, status)
+
+
+def refusal(error: Exception) -> Response:
+    """The answer to what a use case refused."""
+    errors = (
+        [FieldError(field=error.field, reason=error.reason)] if isinstance(error, InvalidFieldError) else []
+    )
+    return problem(REFUSALS[type(error)], str(error), errors)
+
+
+def invalid(error: ValidationError, what: str) -> Response:
+    """The answer to a body, a query or headers that do not have the declared form."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem(HTTPStatus.BAD_REQUEST, f"The {what} is not JSON: {found[0]['msg']}")
+    errors = [
+        FieldError(field=".".join(map(str, each["loc"])) or WHOLE_BODY, reason=each["msg"])
+        for each in found[:MAX_FIELD_ERRORS]
+    ]
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The {what} was not accepted.", errors)

@@ -1,0 +1,44 @@
+"""Contacts of the embedded directory."""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from chalicelib import settings
+from chalicelib.channels import CHANNELS
+from chalicelib.services.errors import InvalidFieldError
+from chalicelib.tables.base import MAX_PUTS, batch_put
+from chalicelib.tables.contacts import Contact
+
+
+def put_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
+    """Put contacts into the directory, each in the place of the one before; how many. All are checked first."""
+    rows = [_row(contact) for contact in contacts]
+    remaining = iter(rows)
+    while batch := list(islice(remaining, MAX_PUTS)):
+        batch_put(batch)
+    return len(rows)
+
+
+def _row(contact: Mapping[str, Any]) -> Contact:
+    try:
+        user_id = str(UUID(str(contact["user_id"])))
+    except ValueError as error:
+        raise InvalidFieldError("user_id", f"{contact['user_id']!r} is not a UUID") from error
+    email, locale, zone = contact.get("email"), contact.get("locale"), contact.get("time_zone")
+    if email and CHANNELS["mail"].address_of(email) is None:
+        raise InvalidFieldError("email", f"{email!r} is not a mail address")
+    if locale and locale not in settings.LOCALES:
+        raise InvalidFieldError("locale", f"{locale!r} is none of {', '.join(settings.LOCALES)}")
+    if zone and zone not in available_timezones():
+        raise InvalidFieldError("time_zone", f"{zone!r} is not an IANA time zone")
+    return Contact(
+        user_id,
+        name=contact.get("name"),
+        email=email,
+        chat_id=contact.get("chat_id"),
+        locale=locale,
+        time_zone=zone,
+    )

@@ -1,0 +1,153 @@
+"""The operator's commands: python -m infra.manage --help.
+
+They run against the very tables and queues of a deployed stack, by the same services as the API.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra.deploy import function_environment
+from infra.stack import DeploymentError
+
+
+def use_stack(stack_name: str, endpoint_url: str | None) -> None:
+    """Take over the environment of a deployed stack's functions, so that the services find its tables."""
+    if endpoint_url:
+        os.environ["AWS_ENDPOINT_URL"] = endpoint_url
+        os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
+        os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+    os.environ.update(function_environment(stack_name, endpoint_url))
+
+
+def create_administrator(login: str, password: str | None = None) -> str:
+    """Make an administrator; the password, generated where none is given."""
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services import accounts
+
+    return accounts.create_administrator(login, utc_now(), password)
+
+
+def register_application(slug: str) -> str:
+    """Register an application; its generated password."""
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services import accounts
+
+    return accounts.register_application(slug, utc_now())
+
+
+def import_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
+    """Put contacts (user_id, name, email, chat_id, locale, time_zone) into the directory; how many."""
+    from chalicelib.services import contacts as service
+
+    return service.put_contacts(contacts)
+
+
+def _create_admin(options: argparse.Namespace) -> str:
+    password = create_administrator(options.login)
+    return f"administrator {options.login}\npassword {password}\nIt is shown this once; only a hash is kept."
+
+
+def _register_app(options: argparse.Namespace) -> str:
+    password = register_application(options.slug)
+    return f"Authorization: {options.slug} {password}\nIt is shown this once; only a hash is kept."
+
+
+def _token(options: argparse.Namespace) -> str:
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services import accounts
+
+    return accounts.issue_token(options.login, utc_now())
+
+
+def _add_contact(options: argparse.Namespace) -> str:
+    names = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
+    import_contacts([{name: getattr(options, name) for name in names}])
+    return f"contact of {options.user_id} is kept"
+
+
+def _show(options: argparse.Namespace) -> str:
+    from chalicelib.services import notifications
+    from chalicelib.services.accounts import Principal
+
+    operator = Principal("administrator", "operator")
+    view = notifications.find(options.id, operator)
+    shown: dict[str, Any] = {
+        **{
+            name: getattr(view.notification, name) for name in ("id", "type", "title", "author", "created_at")
+        },
+        "recipients": view.recipients,
+        "counts": view.counts,
+        "dispatches": [
+            {"id": each.dispatch.id, "due_at": each.dispatch.due_at, "counts": each.counts}
+            for each in view.dispatches
+        ],
+    }
+    if options.recipients:
+        page = notifications.recipients(options.id, operator, None, options.recipients)
+        shown["first_recipients"] = [
+            {"user_id": each.user_id, "status": each.status, "reason": each.row.reason if each.row else None}
+            for each in page.recipients
+        ]
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.manage", description="Vestnik's operator's commands."
+    )
+    parser.add_argument(
+        "--stack-name", default="vestnik-dev", help="the deployed stack (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--endpoint-url",
+        default=os.environ.get("AWS_ENDPOINT_URL"),
+        help="an emulator's address, as http://127.0.0.1:4566 for `make run`; none for AWS",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_text, description=help_text)
+        added.set_defaults(run=run)
+        return added
+
+    admin = command("create-administrator", _create_admin, "make an administrator; prints the password once")
+    admin.add_argument("login")
+    application = command(
+        "register-application", _register_app, "register a program; prints its password once"
+    )
+    application.add_argument("slug")
+    token = command("token", _token, "print an access token (JWT, 15 minutes) of an administrator")
+    token.add_argument("login")
+    contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
+    contact.add_argument("user_id", help="a UUID, with or without dashes")
+    contact.add_argument("--name")
+    contact.add_argument("--email")
+    contact.add_argument("--chat-id")
+    contact.add_argument("--locale", choices=["en", "ru"])
+    contact.add_argument("--time-zone", help="an IANA name, as Europe/Moscow")
+    show = command("show", _show, "show a notification: its counts by status, and its first recipients")
+    show.add_argument("id")
+    show.add_argument(
+        "--recipients", type=int, default=0, metavar="N", help="show the first N recipients, too"
+    )
+    return parser
+
+
+def main() -> None:
+    """Run a command; what is refused is one line and exit code 1."""
+    options = _arguments().parse_args()
+    from chalicelib.services.errors import RefusedError
+
+    try:
+        use_stack(options.stack_name, options.endpoint_url)
+        print(options.run(options))
+    except (RefusedError, DeploymentError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
