@@ -60,7 +60,7 @@ class NewNotification(BaseModel):
         StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS), pattern=r"\S"),
     ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
     users: Annotated[list[UUID], FailFast()] = Field(
-        description=f"1 to {submit.MAX_USERS} user ids, with or without dashes; a user named twice counts once",
+        description=f"1 to {submit.MAX_USERS} user ids, with or without dashes; each counts once",
         json_schema_extra={"minItems": 1, "maxItems": submit.MAX_USERS},
     )
     is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")

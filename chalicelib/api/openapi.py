@@ -45,7 +45,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "info": {
             "title": "Vestnik",
             "version": VERSION,
-            "description": "Sends notifications for other programs. The last slash of a path may be left out.",
+            "description": "Sends notifications for other programs. A path may go without its last slash.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,

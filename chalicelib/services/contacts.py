@@ -1,6 +1,7 @@
 """Contacts of the embedded directory."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,9 @@ from chalicelib.tables.contacts import Contact
 
 
 def put_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
-    """Put contacts into the directory, each in the place of the one before; how many. All are checked first."""
-    rows = [_row(contact) for contact in contacts]
-    remaining = iter(rows)
+    """Put contacts into the directory, in the place of what was there; how many. All are checked first."""
+    rows = {row.user_id: row for row in map(_row, contacts)}  # a batch with one key twice is refused
+    remaining = iter(rows.values())
     while batch := list(islice(remaining, MAX_PUTS)):
         batch_put(batch)
     return len(rows)
@@ -32,7 +33,7 @@ def _row(contact: Mapping[str, Any]) -> Contact:
         raise InvalidFieldError("email", f"{email!r} is not a mail address")
     if locale and locale not in settings.LOCALES:
         raise InvalidFieldError("locale", f"{locale!r} is none of {', '.join(settings.LOCALES)}")
-    if zone and zone not in available_timezones():
+    if zone and zone not in _zones():
         raise InvalidFieldError("time_zone", f"{zone!r} is not an IANA time zone")
     return Contact(
         user_id,
@@ -42,3 +43,8 @@ def _row(contact: Mapping[str, Any]) -> Contact:
         locale=locale,
         time_zone=zone,
     )
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()  # reads the whole data base of zones at every call
