@@ -52,9 +52,9 @@ def compose(letter: Letter, mail_from: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice should answer it
     message["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message["Content-Language"] = letter.locale
     message.set_content(render("txt", letter))
     message.add_alternative(render("html", letter), subtype="html")
+    message["Content-Language"] = letter.locale  # last: what is said of the content moves into the first part
     return message
 
 
