@@ -1,14 +1,16 @@
 """/api/v1/unsubscribes/link/…: the signed link that every mail carries (RFC 8058)."""
 
 from functools import cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints
 
 from chalicelib.api.endpoints import Access, Page, Resource
 from chalicelib.services import unsubscribing
 from chalicelib.settings import LOCALES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 resource = Resource("unsubscribes")
 
@@ -36,7 +38,9 @@ def follow_unsubscribe_link(headers: PageHeaders, token: Token) -> Page:
 
 
 @cache
-def _templates() -> Environment:
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     return Environment(
         loader=PackageLoader("chalicelib.api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

@@ -1,23 +1,9 @@
-"""Mail by SMTP: one connection for a batch, and a hard end to every send."""
+"""Mail, sent by SMTP."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from email.utils import parseaddr
+from contextlib import AbstractContextManager
 
-import aiosmtplib
-
-from chalicelib.channels.base import Letter, Limits, Session
-from chalicelib.channels.mail_message import compose
-from chalicelib.domain.results import Accepted, Permanent, Retryable, SendResult
-from chalicelib.security import read_secret
-from chalicelib.settings import Settings, current
-
-QUIT_TIMEOUT_SECONDS = 1.0
-
-_FINAL = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
-"""Only what the server says of the recipient or the message is about this mail. A 5xx to our log-in or to
-our sender is a fault of the deployment: it is tried again, and somebody can mend it meanwhile."""
+from chalicelib.channels.base import Limits, Session
+from chalicelib.settings import current
 
 
 class MailChannel:
@@ -46,91 +32,7 @@ class MailChannel:
 
     def session(self) -> AbstractContextManager[Session]:
         """A session that connects at its first send."""
-        return _session(current())
+        # Only deliver sends: the others know the channel without its libraries.
+        from chalicelib.channels.smtp import smtp_session
 
-
-@contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
-    with asyncio.Runner() as runner:
-        session = SmtpSession(settings, runner)
-        try:
-            yield session
-        finally:
-            session.close()
-
-
-class SmtpSession:
-    """One connection to the server, opened when needed and reused until it breaks."""
-
-    def __init__(self, settings: Settings, runner: asyncio.Runner) -> None:
-        self._settings = settings
-        self._runner = runner
-        self._sender = parseaddr(settings.mail_from)[1]
-        self._server: aiosmtplib.SMTP | None = None
-
-    def send(self, letter: Letter) -> SendResult:
-        """See `Session.send`."""
-        message = bytes(compose(letter, self._settings.mail_from))
-        try:
-            return self._runner.run(self._send(letter.address, message))
-        except _FINAL as refusal:
-            self._drop()  # the envelope is half open, and a 421 closes the channel: begin anew
-            reason = f"smtp {refusal.code}: {_one_line(refusal.message)}"
-            return Permanent(reason) if refusal.code >= 500 else Retryable(reason)
-        except TimeoutError:
-            self._drop()
-            return Retryable(f"smtp: no end after {self._settings.smtp_timeout_seconds} s")
-        except (OSError, aiosmtplib.SMTPException) as error:
-            self._drop()
-            return Retryable(f"smtp: {_one_line(str(error) or type(error).__name__)}")
-
-    def close(self) -> None:
-        """Say good-bye, briefly: what was accepted stays accepted, whatever the answer."""
-        if self._server is not None and self._server.is_connected:
-            with suppress(OSError, aiosmtplib.SMTPException):
-                self._runner.run(self._server.quit(timeout=QUIT_TIMEOUT_SECONDS))
-        self._drop()
-
-    async def _send(self, address: str, message: bytes) -> SendResult:
-        # Each operation has a timeout of its own, which every byte of a dribbling server starts anew:
-        # only one over all of them ends.
-        async with asyncio.timeout(self._settings.smtp_timeout_seconds):
-            server = await self._envelope_opened()
-            await server.rcpt(address)
-            answer = await server.data(message)
-            return Accepted(_one_line(answer.message))
-
-    async def _envelope_opened(self) -> aiosmtplib.SMTP:
-        if self._server is not None and self._server.is_connected:
-            # An idle connection may have been closed by now. Nothing was sent on it yet: a new one is safe.
-            with suppress(OSError, aiosmtplib.SMTPException):
-                await self._server.mail(self._sender)
-                return self._server
-            self._drop()
-        self._server = self._client()
-        await self._server.connect()
-        await self._server.mail(self._sender)
-        return self._server
-
-    def _client(self) -> aiosmtplib.SMTP:
-        settings = self._settings
-        credentials = read_secret(settings.smtp_secret)
-        return aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=credentials.get("username"),
-            password=credentials.get("password"),
-            use_tls=settings.smtp_security == "tls",
-            start_tls=settings.smtp_security == "starttls",
-            local_hostname=self._sender.rpartition("@")[2],  # else the library asks the name service for ours
-            timeout=settings.smtp_timeout_seconds,
-        )
-
-    def _drop(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        return smtp_session(current())

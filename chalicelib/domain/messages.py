@@ -1,4 +1,7 @@
-"""What travels through the queues, as JSON; `v` is raised when a reader of the last version would misread."""
+"""What travels through the queues, as JSON; `v` is raised when a reader of the last version would misread.
+
+In ASCII: SQS refuses a whole batch for one character that it does not take, and names come from outside.
+"""
 
 import json
 from dataclasses import dataclass
@@ -67,9 +70,7 @@ class DeliveryMessage:
             "name": self.name,
             "locale": self.locale,
         }
-        return json.dumps(
-            {key: value for key, value in fields.items() if value is not None}, ensure_ascii=False
-        )
+        return json.dumps({key: value for key, value in fields.items() if value is not None})
 
     @classmethod
     def load(cls, body: str) -> "DeliveryMessage":

@@ -24,6 +24,10 @@ from chalicelib.tables.unsubscribes import unsubscribed_among
 from chalicelib.tables.users_notifications import add_exception
 
 
+MAX_NAME_LENGTH = 200
+"""What goes into a greeting, and with ten others into one batch."""
+
+
 class MissingError(Exception):
     """What a message names is not there: it was written before the message, so somebody has removed it."""
 
@@ -133,7 +137,8 @@ def delivery_to(
     address = channel.address_of(person.address)
     if address is None:
         return f"not a valid {channel.contact_field}"
-    return DeliveryMessage(dispatch.id, user_id, chunk, position, address, person.name, person.locale)
+    name = (person.name or "")[:MAX_NAME_LENGTH].strip() or None
+    return DeliveryMessage(dispatch.id, user_id, chunk, position, address, name, person.locale)
 
 
 def _send(

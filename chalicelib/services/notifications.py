@@ -108,8 +108,10 @@ def _of_chunk(dispatch: Dispatch, offset: int, limit: int) -> list[RecipientView
     views = []
     for position in positions:
         row = rows.get((user_ids[position], dispatch.id))
-        by_letter = status_of_letter(letters.get(position), is_cancelled=dispatch.is_cancelled)
-        views.append(RecipientView(dispatch.id, user_ids[position], row.state if row else by_letter, row))
+        status = status_of_letter(letters.get(position), is_cancelled=dispatch.is_cancelled)
+        if row and (row.state.is_terminal or not dispatch.is_cancelled):
+            status = row.state
+        views.append(RecipientView(dispatch.id, user_ids[position], status, row))
     return views
 
 

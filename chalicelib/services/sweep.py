@@ -9,6 +9,7 @@ from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.directory import DirectoryUnavailableError
 from chalicelib.domain.backoff import unsent_pause
+from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.statuses import Status
@@ -133,7 +134,13 @@ def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[
     refused = set(
         queues.send_all(
             settings.current().queues(lane).delivery,
-            [queues.Outgoing(each.message.dump(), each.dispatch.author) for each in ready],
+            [
+                # What the throttle has put off is unsent, but not due yet.
+                queues.Outgoing(
+                    each.message.dump(), each.dispatch.author, delay_until(parse(each.row.due_at), clock())
+                )
+                for each in ready
+            ],
         )
     )
     for index, each in enumerate(ready):

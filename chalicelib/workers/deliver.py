@@ -4,6 +4,7 @@ from typing import Any
 
 from chalice.app import Blueprint, SQSEvent
 
+import chalicelib.channels.smtp  # noqa: F401 (at the start, not within the first send's time)
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, UnknownMessageError
 from chalicelib.domain.times import utc_now
