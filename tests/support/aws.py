@@ -1,0 +1,488 @@
+"""A world to test in: the template's tables, queues and secrets on moto, the real handlers, an own clock.
+
+Queues keep moto's messages, but their delays, visibility and dead letters follow the world's clock: time
+passes when a test says so. After each step the world checks what must always hold.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import EndpointConnectionError
+
+from chalicelib import queues, security, settings
+from chalicelib.channels import CHANNELS
+from chalicelib.channels.base import Letter, Session
+from chalicelib.channels.mail import MailChannel
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
+from chalicelib.domain.results import Accepted, SendResult
+from chalicelib.domain.statuses import Status, count_by_status
+from chalicelib.domain.times import iso, later, parse
+from chalicelib.services import deliver as deliver_service
+from chalicelib.services import submit as submit_service
+from chalicelib.tables import base
+from chalicelib.tables.audiences import read_chunk
+from chalicelib.tables.contacts import Contact
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.progress import letters_of_chunks
+from chalicelib.tables.unsubscribes import add_scope
+from chalicelib.workers import dead_letters, deliver, fan_out, sweep
+from infra.definitions import create_queues, create_tables, queue_definitions
+from tests.support import factories
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+FUNCTION_SECONDS = 60.0
+MAX_RECEIVES = 5
+SECRETS = {
+    "token": {"kid": "1", "key": "t" * 64},
+    "link": {"kid": "1", "key": "l" * 64},
+    "smtp": {},
+}
+
+Row = dict[str, Any]
+"""An item as Python values."""
+
+
+def use_test_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's own AWS account, and nothing of a running emulator."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+
+@cache
+def _clients() -> tuple["DynamoDBClient", "SQSClient", Any]:
+    # Kept over the tests: a client costs as much as a test. moto answers to whichever was made after it.
+    return boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
+
+
+class FakeClock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: datetime = factories.START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now = later(self.now, seconds)
+
+
+@dataclass
+class Waiting:
+    """A message in a queue, and when it can be received."""
+
+    body: str
+    group: str
+    due: datetime
+    delay: int
+    receives: int = 0
+
+    @property
+    def delivery(self) -> DeliveryMessage:
+        return DeliveryMessage.load(self.body)
+
+    @property
+    def fan_out(self) -> FanOutMessage:
+        return FanOutMessage.load(self.body)
+
+
+class Queues:
+    """What the code under test sees as its SQS client: moto's queues, with faults and a world's clock."""
+
+    def __init__(self, sqs: "SQSClient", urls: Mapping[str, str], clock: FakeClock) -> None:
+        self._sqs = sqs
+        self._urls = dict(urls)
+        self._clock = clock
+        self._waiting: dict[str, list[Waiting]] = {url: [] for url in urls.values()}
+        self.down: set[str] = set()
+        """Queues that are out of reach."""
+        self.refuses: Callable[[str], bool] = lambda body: False
+        """Which messages are named in `Failed`."""
+        self.batches = 0
+        self._fresh: set[str] = set()
+
+    def url(self, variable: str) -> str:
+        return self._urls[variable]
+
+    def send_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> Any:  # noqa: N803
+        self.batches += 1
+        if QueueUrl in self.down:
+            raise EndpointConnectionError(endpoint_url=QueueUrl)
+        taken = [entry for entry in Entries if not self.refuses(entry["MessageBody"])]
+        failed = [entry for entry in Entries if entry not in taken]
+        if taken:
+            self._fresh.add(QueueUrl)
+            self._sqs.send_message_batch(QueueUrl=QueueUrl, Entries=[self._timed(entry) for entry in taken])
+        return {"Failed": [{"Id": entry["Id"], "SenderFault": False, "Code": "x"} for entry in failed]}
+
+    def _timed(self, entry: Any) -> Any:
+        assert 0 <= entry["DelaySeconds"] <= 900
+        due = iso(later(self._clock(), entry["DelaySeconds"]))
+        attributes = {
+            "due": {"DataType": "String", "StringValue": due},
+            "delay": {"DataType": "Number", "StringValue": str(entry["DelaySeconds"])},
+        }
+        return {**entry, "DelaySeconds": 0, "MessageAttributes": attributes}
+
+    def waiting(self, variable: str) -> list[Waiting]:
+        """Everything in a queue, due or not."""
+        url = self.url(variable)
+        if url not in self._fresh:
+            return self._waiting[url]
+        self._fresh.remove(url)
+        while found := self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        ).get("Messages"):
+            for message in found:
+                attributes = message["MessageAttributes"]
+                self._waiting[url].append(
+                    Waiting(
+                        message["Body"],
+                        message["Attributes"]["MessageGroupId"],
+                        parse(attributes["due"]["StringValue"]),
+                        int(attributes["delay"]["StringValue"]),
+                    )
+                )
+                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return self._waiting[url]
+
+    def take(self, variable: str, limit: int) -> list[Waiting]:
+        """Receive messages that are due."""
+        waiting = self.waiting(variable)
+        taken = [each for each in waiting if each.due <= self._clock()][:limit]
+        for each in taken:
+            waiting.remove(each)
+        return taken
+
+    def put(self, variable: str, body: str, group: str = factories.SHOP.author, receives: int = 0) -> None:
+        """Have a message in a queue."""
+        self._waiting[self.url(variable)].append(Waiting(body, group, self._clock(), 0, receives))
+
+    def put_back(self, variable: str, message: Waiting) -> None:
+        """A message that was not acknowledged: hidden for a time, at last among the dead letters."""
+        definition = queue_definitions()[variable]
+        received = replace(message, receives=message.receives + 1)
+        if received.receives >= MAX_RECEIVES and "RedrivePolicy" in definition:
+            variable = variable.replace("_QUEUE_URL", "_DEAD_QUEUE_URL")
+            self.waiting(variable).append(replace(received, due=self._clock(), receives=0))
+        else:
+            due = later(self._clock(), definition["VisibilityTimeout"])
+            self.waiting(variable).append(replace(received, due=due))
+
+
+class ScriptedChannel(MailChannel):
+    """The mail channel, with a server that answers as it is told."""
+
+    def __init__(self) -> None:
+        self.sent: list[Letter] = []
+        self.answers: dict[str, list[SendResult | Exception]] = {}
+        self.by_default: SendResult = Accepted("250 Ok")
+        self.on_send: Callable[[Letter], None] = lambda letter: None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        yield self
+
+    def send(self, letter: Letter) -> SendResult:
+        self.on_send(letter)
+        self.sent.append(letter)
+        answers = self.answers.get(letter.address)
+        answer = answers.pop(0) if answers else self.by_default
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def addresses(self) -> Counter[str]:
+        """How often each address was sent to."""
+        return Counter(letter.address for letter in self.sent)
+
+
+@dataclass
+class Invocation:
+    """A Lambda context: how much time is left, as the clock goes on."""
+
+    clock: FakeClock
+    seconds: float
+    started: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def get_remaining_time_in_millis(self) -> int:
+        passed = (self.clock() - self.started).total_seconds()
+        return int((self.seconds - passed) * 1000)
+
+
+class Database:
+    """The client that the tables use, and what can go wrong with it."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        client: Any = base._shared_connection().client
+        self._events = client.meta.events
+        self._events.register_first("before-call.dynamodb", self._count)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.requests[model.name] += 1
+
+    def fail(
+        self,
+        operation: str,
+        table: str = "",
+        *,
+        times: int = 1,
+        if_body: str = "",
+        error: Exception | None = None,
+    ) -> None:
+        """The next requests of a kind are not carried out."""
+        left = [times]
+
+        def refuse(params: Any, **_: Any) -> None:
+            body = params["body"].decode() if isinstance(params["body"], bytes) else str(params["body"])
+            if left[0] and f'"{table}' in body and if_body in body:
+                left[0] -= 1
+                raise error or EndpointConnectionError(endpoint_url="https://dynamodb")
+
+        self._events.register_first(f"before-call.dynamodb.{operation}", refuse)
+
+    def lose_answers(self, operation: str, table: str = "") -> list[str]:
+        """Each request of a kind is carried out, its answer lost, and the SDK sends it again.
+
+        Returns a list that grows by one entry for each lost answer.
+        """
+        lost: list[str] = []
+
+        def again(attempts: int, request_dict: Any, **_: Any) -> float | None:
+            body = request_dict["body"]
+            text = body.decode() if isinstance(body, bytes) else str(body)
+            if attempts == 1 and f'"{table}' in text:
+                lost.append(text)
+                return 0
+            return None
+
+        self._events.register_first(f"needs-retry.dynamodb.{operation}", again)
+        return lost
+
+
+class World:
+    """Everything at once; see the module."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._dynamodb, sqs, secrets_manager = _clients()
+        self.clock = FakeClock()
+        self.tables = create_tables(self._dynamodb)
+        urls = create_queues(sqs)
+        for name, value in {**factories.ENVIRONMENT, **self.tables, **urls}.items():
+            monkeypatch.setenv(name, value)
+        for name, secret in SECRETS.items():
+            secrets_manager.create_secret(Name=name, SecretString=json.dumps(secret))
+        settings.current.cache_clear()
+        security.forget_secrets()
+        base.forget_connections()
+        deliver_service._notifications.clear()
+
+        self.queues = Queues(sqs, urls, self.clock)
+        monkeypatch.setattr(queues, "client", lambda: self.queues)
+        monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
+        for module in (dead_letters, deliver, fan_out, sweep):
+            monkeypatch.setattr(module, "utc_now", self.clock)
+        self.channel = ScriptedChannel()
+        monkeypatch.setitem(cast(dict[str, Any], CHANNELS), "mail", self.channel)
+        self.database = Database()
+        self.crashes: list[Exception] = []
+        """What handlers raised."""
+        self.checks = True
+        """Whether `check` runs after each step. A test of very many recipients turns it off."""
+
+    # What there is before a test begins.
+
+    def knows(self, users: Sequence[str], **fields: Any) -> None:
+        """Contacts of users, in the embedded directory."""
+        for user in users:
+            Contact(
+                user, **{"email": factories.address_of(user), "name": "Anna", "locale": "en", **fields}
+            ).save()
+
+    def unsubscribes(self, user: str, scope: str) -> None:
+        add_scope(user, scope)
+
+    def submit(self, users: Sequence[str], **changes: Any) -> Dispatch:
+        """Post a notification; its dispatch."""
+        asked = factories.submission(users, **changes)
+        accepted = submit_service.submit(asked, factories.SHOP, self.clock())
+        self.check()
+        return accepted.dispatch
+
+    def configure(self, name: str, value: str) -> None:
+        """Change a setting."""
+        self._monkeypatch.setenv(name, value)
+        settings.current.cache_clear()
+
+    # What there is then.
+
+    def table(self, variable: str) -> list[Row]:
+        """All items of a table."""
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self.tables[variable])
+        read = TypeDeserializer().deserialize
+        return [
+            {name: read(value) for name, value in item.items()} for page in pages for item in page["Items"]
+        ]
+
+    def rows(self) -> dict[str, Row]:
+        """The users notifications by user; of one dispatch, where there is one only."""
+        return {row["user_id"]: row for row in self.table("USERS_NOTIFICATIONS_TABLE")}
+
+    def row(self, user: str) -> Row:
+        return self.rows()[user]
+
+    def statuses(self) -> dict[str, str]:
+        return {user: row["status"] for user, row in self.rows().items()}
+
+    def letters(self, dispatch: Dispatch) -> str:
+        """The letters of a dispatch in the order of the recipients; a dot for none."""
+        found = dict(letters_of_chunks(dispatch.id))
+        return "".join(
+            found.get(position // 100, {}).get(position % 100, ".")
+            for position in range(int(dispatch.recipients))
+        )
+
+    def counts(self, dispatch: Dispatch) -> dict[str, int]:
+        """How many recipients are in each status, those only that have any."""
+        stored = Dispatch.one(dispatch.id, consistent=True)
+        assert stored is not None
+        letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
+        counts = count_by_status(letters, int(stored.recipients), is_cancelled=stored.is_cancelled)
+        assert sum(counts.values()) == stored.recipients
+        assert all(count >= 0 for count in counts.values())
+        return {status: count for status, count in counts.items() if count}
+
+    def cancel(self, dispatch: Dispatch) -> None:
+        Dispatch.change(dispatch.id, actions=[Dispatch.cancelled_at.set(iso(self.clock()))])
+
+    # The functions.
+
+    def fan_out(self, lane: Lane = Lane.REGULAR, limit: int = 100) -> int:
+        """Hand the due messages of a lane's fan-out queue to their function; how many there were."""
+        handler = fan_out.fan_out_express if lane is Lane.EXPRESS else fan_out.fan_out_regular
+        return self._work(f"FAN_OUT_{lane.upper()}_QUEUE_URL", handler, 1, limit)
+
+    def deliver(self, lane: Lane = Lane.REGULAR, limit: int = 1000, seconds: float | None = None) -> int:
+        is_express = lane is Lane.EXPRESS
+        handler = deliver.deliver_express if is_express else deliver.deliver_regular
+        default = 20.0 if is_express else FUNCTION_SECONDS
+        return self._work(
+            f"DELIVERY_{lane.upper()}_QUEUE_URL", handler, 5 if is_express else 10, limit, seconds or default
+        )
+
+    def bury(self) -> int:
+        """Hand all due dead letters to their function."""
+        return sum(
+            self._work(variable, dead_letters.dead_letters, 10, 1000)
+            for variable in dead_letters.QUEUE_VARIABLES
+        )
+
+    def sweep(self, seconds: float = FUNCTION_SECONDS) -> dict[str, int]:
+        counts: dict[str, int] = sweep.sweep({}, Invocation(self.clock, seconds))
+        self.check()
+        return counts
+
+    def invoke(self, handler: Any, variable: str, bodies: Sequence[str], seconds: float) -> set[int]:
+        """One invocation with these messages; the indexes of those that it does not acknowledge."""
+        records = [
+            {"messageId": f"m{index}", "body": body, "eventSourceARN": _arn(self.queues.url(variable))}
+            for index, body in enumerate(bodies)
+        ]
+        answer = handler({"Records": records}, Invocation(self.clock, seconds))
+        failures = {int(failure["itemIdentifier"][1:]) for failure in answer["batchItemFailures"]}
+        assert failures <= set(range(len(bodies)))
+        return failures
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Run every function until no message is due, then move on to the next moment, for so many seconds."""
+        end = later(self.clock(), seconds)
+        while True:
+            while any(
+                work(lane) for lane in (Lane.EXPRESS, Lane.REGULAR) for work in (self.fan_out, self.deliver)
+            ):
+                pass
+            self.bury()
+            moments = [each.due for name in queue_definitions() for each in self.queues.waiting(name)]
+            coming = [moment for moment in moments if moment > self.clock()]
+            if not coming or min(coming) > end:
+                return
+            self.clock.now = min(coming)
+
+    def _work(
+        self, variable: str, handler: Any, batch_size: int, limit: int, seconds: float = FUNCTION_SECONDS
+    ) -> int:
+        done = 0
+        while done < limit and (batch := self.queues.take(variable, min(batch_size, limit - done))):
+            bodies = [each.body for each in batch]
+            try:
+                failures = self.invoke(handler, variable, bodies, seconds)
+            except Exception as error:  # as Lambda has it: nothing of the batch is acknowledged
+                self.crashes.append(error)
+                failures = set(range(len(batch)))
+            for index in failures:
+                self.queues.put_back(variable, batch[index])
+            done += len(batch)
+            self.check()
+        return done
+
+    # What must always hold.
+
+    def check(self) -> None:
+        """Every dispatch's counts add up, and each recipient who is not final is held by something."""
+        if not self.checks:
+            return
+        held = self._held()
+        rows = {(row["user_id"], row["dispatch_id"]): row for row in self.table("USERS_NOTIFICATIONS_TABLE")}
+        for item in self.table("DISPATCHES_TABLE"):
+            dispatch = Dispatch.one(item["id"], consistent=True)
+            assert dispatch is not None
+            self.counts(dispatch)
+            if dispatch.pending or dispatch.is_cancelled:
+                continue
+            for chunk in range(int(dispatch.chunks)):
+                users = read_chunk(dispatch.audience_id, chunk) or []
+                for user in users:
+                    row = rows.get((user, dispatch.id))
+                    is_final = row is not None and Status(row["status"]).is_terminal
+                    is_unsent = row is not None and row.get("attention", "").startswith("unsent#")
+                    assert (
+                        is_final or is_unsent or (dispatch.id, user) in held or (dispatch.id, chunk) in held
+                    ), f"nothing holds {user} of {dispatch.id}: {row}"
+
+    def _held(self) -> set[tuple[str, str | int]]:
+        held: set[tuple[str, str | int]] = set()
+        for variable in queue_definitions():
+            for waiting in self.queues.waiting(variable):
+                if "fan_out" in variable.lower():
+                    message = FanOutMessage.load(waiting.body)
+                    chunks = range(message.chunks.first, message.chunks.last)
+                    held |= {(message.dispatch_id, chunk) for chunk in chunks}
+                else:
+                    held.add((waiting.delivery.dispatch_id, waiting.delivery.user_id))
+        return held
+
+
+def _arn(queue_url: str) -> str:
+    return f"arn:aws:sqs:eu-central-1:123456789012:{queue_url.rpartition('/')[2]}"
