@@ -23,7 +23,6 @@ from chalicelib.tables.progress import set_letters
 from chalicelib.tables.unsubscribes import unsubscribed_among
 from chalicelib.tables.users_notifications import add_exception
 
-
 MAX_NAME_LENGTH = 200
 """What goes into a greeting, and with ten others into one batch."""
 
