@@ -13,6 +13,7 @@ from chalicelib.channels.base import Letter
 from chalicelib.domain.times import utc_now
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class _MailPolicy(EmailPolicy):
@@ -46,7 +47,7 @@ def compose(letter: Letter, mail_from: str) -> EmailMessage:
     message = EmailMessage(policy=_POLICY)
     message["From"] = mail_from
     message["To"] = letter.address
-    message["Subject"] = letter.title
+    message["Subject"] = _one_line(letter.title)
     message["Date"] = format_datetime(utc_now())
     message["Message-ID"] = f"<{letter.id}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice should answer it
@@ -63,3 +64,8 @@ def render(form: str, letter: Letter) -> str:
     text = letter.text.replace("\r\n", "\n").strip()
     template = _templates().get_template(f"mail.{letter.locale}.{form}")
     return template.render(letter=letter, paragraphs=_PARAGRAPHS.split(text), text=text)
+
+
+def _one_line(title: str) -> str:
+    # A header takes no line break of any kind: the library refuses the whole mail for one.
+    return " ".join(_CONTROLS.sub(" ", title).split())

@@ -105,4 +105,5 @@ class SmtpSession:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # What is no UTF-8 in an answer comes as surrogates, which no database stores.
+    return " ".join(text.encode(errors="replace").decode().split())
