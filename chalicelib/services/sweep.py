@@ -76,7 +76,7 @@ def _sweep_unsent(
             return
         handled = _sweep_rows(lane, rows, clock)
         counts.update(handled)
-        if not handled["requeued"]:
+        if handled.total() == handled["postponed"]:
             return  # neither queue nor directory: more tries would only cost
 
 
