@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from localstack.emulator_guard import DO_NOT_SAVE, SAVE
+from localstack.emulator_state import release_received_messages
 from localstack.ports import LOOPBACK, LocalError, free_port, require_free
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,6 +135,9 @@ class Emulator:
     def _spawn(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
+        if self._state_dir is not None:
+            self._state_dir.mkdir(parents=True, exist_ok=True)
+            release_received_messages(self._state_dir)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("wb") as log:
             self._process = self._popen(log)
@@ -167,7 +171,6 @@ class Emulator:
             "PYTHONUNBUFFERED": "1",
         }
         if self._state_dir is not None:
-            self._state_dir.mkdir(parents=True, exist_ok=True)
             environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(self._state_dir.resolve())}
         return environment
 

@@ -1,6 +1,7 @@
 """Starting and stopping the emulator, with small programs in its place."""
 
 import fcntl
+import json
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from localstack.emulator import GUARD, Emulator, EmulatorStoppedError
+from localstack.emulator_state import release_received_messages
 from localstack.ports import LOOPBACK, LocalError, free_port, is_free
 
 # Healthy like the emulator; has a worker process; says what it has when it is asked to stop.
@@ -97,6 +99,32 @@ def test_what_was_done_completely_is_saved(tmp_path: Path) -> None:
         pass
 
     assert (tmp_path / "state" / "saved").exists()
+
+
+def test_messages_that_nobody_holds_any_more_are_visible_again(tmp_path: Path) -> None:
+    held = {"id": "held", "receive_count": 2, "visible_at": 9e9}
+    delayed = {"id": "delayed", "receive_count": 0, "visible_at": 9e9}
+    state = {"payload": {"queues": {"data": {"a": {"messages": [held, delayed]}, "b": {"messages": []}}}}}
+    path = tmp_path / "sqs.json"
+    path.write_text(json.dumps(state))
+
+    assert release_received_messages(tmp_path) == 1
+
+    assert json.loads(path.read_text())["payload"]["queues"]["data"]["a"]["messages"] == [
+        held | {"visible_at": 0},
+        delayed,
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"payload": {"queues": {"data": {"a": {}}}}}'])
+def test_a_state_in_another_form_stays_as_it_is(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "sqs.json"
+    if content is not None:
+        path.write_text(content)
+
+    assert release_received_messages(tmp_path) == 0
+
+    assert (path.read_text() if path.exists() else None) == content
 
 
 def test_what_the_shell_holds_does_not_reach_the_functions(
