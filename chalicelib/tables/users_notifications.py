@@ -20,7 +20,8 @@ from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 
 MAX_REASON_LENGTH = 120
 KEPT_ATTEMPTS = 2
-"""With a reason of 120 characters a row stays below 1,000 bytes, and a write of it costs one unit."""
+MAX_RESULT_LENGTH = 24
+"""In bytes. With these a row stays below 1,000 bytes, and a write of it costs one unit."""
 
 
 class Attention(GlobalSecondaryIndex["UsersNotification"]):
@@ -179,16 +180,16 @@ class Outcome:
 def write_outcome(row: UsersNotification, outcome: Outcome) -> bool:
     """Record how a sending ended, if the row is still ours; False when another has taken it since."""
     model = UsersNotification
-    attempt = {"at": iso(outcome.at), "result": outcome.reason or str(outcome.status)}
+    attempt = {"at": iso(outcome.at), "result": _result(outcome)}
     actions: list[Action] = [
         model.status.set(outcome.status),
         model.updated_at.set(iso(outcome.at)),
         model.attempts.set(outcome.attempts),
         model.last_attempts.set([*(row.last_attempts or []), attempt][-KEPT_ATTEMPTS:]),
-        model.reason.set(outcome.reason[:MAX_REASON_LENGTH]) if outcome.reason else model.reason.remove(),
+        model.reason.set(_brief(outcome.reason)) if outcome.reason else model.reason.remove(),
     ]
     if outcome.provider_id:
-        actions.append(model.provider_id.set(outcome.provider_id[:MAX_REASON_LENGTH]))
+        actions.append(model.provider_id.set(_brief(outcome.provider_id)))
     if outcome.not_before:
         actions.append(model.not_before.set(iso(outcome.not_before)))
     if outcome.status is Status.FAILED:
@@ -200,6 +201,17 @@ def write_outcome(row: UsersNotification, outcome: Outcome) -> bool:
     except ConditionFailedError:
         return False
     return True
+
+
+def _brief(text: str) -> str:
+    """As much of a reason as a row has room for, counted in bytes."""
+    return text.encode()[:MAX_REASON_LENGTH].decode(errors="ignore")
+
+
+def _result(outcome: Outcome) -> str:
+    """An attempt's result in a few words, in ASCII: JSON makes six bytes of any other letter."""
+    words = outcome.reason or str(outcome.status)
+    return words[:MAX_RESULT_LENGTH].encode("ascii", "replace").decode()
 
 
 def _failed_mark(dispatch_id: str, at: datetime) -> list[Action]:
@@ -224,7 +236,7 @@ def add_exception(
         position=recipient.position,
         address=address,
         status=status,
-        reason=reason[:MAX_REASON_LENGTH],
+        reason=_brief(reason),
         due_at=recipient.due_at,
         updated_at=iso(now),
         expires_at=recipient.expires_at,
@@ -253,7 +265,7 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
     )
     actions = [
         row.status.set(Status.FAILED),
-        row.reason.set(reason[:MAX_REASON_LENGTH]),
+        row.reason.set(_brief(reason)),
         row.attempts.set(row.attempts | 0),
         row.updated_at.set(iso(now)),
         row.lease_owner.remove(),  # who held it and wakes up late has lost it
@@ -295,7 +307,7 @@ def read_rows(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UsersNot
 
 
 def mark_requeued(row: UsersNotification, now: datetime) -> bool:
-    """An unsent row's message is queued: clear the mark that was read; False if it has changed since."""
+    """An unsent row's message is queued: clear the mark that was read; False if it has become another."""
     model = UsersNotification
     return _resolve_unsent(
         row,
@@ -306,6 +318,7 @@ def mark_requeued(row: UsersNotification, now: datetime) -> bool:
             model.attention.remove(),
             model.attention_at.remove(),
         ],
+        Status.QUEUED,
     )
 
 
@@ -317,7 +330,7 @@ def postpone_unsent(row: UsersNotification, until: datetime, reason: str) -> boo
         [
             model.attention_at.set(iso(until)),
             model.sweeps.set((row.sweeps or 0) + 1),
-            model.reason.set(reason[:MAX_REASON_LENGTH]),
+            model.reason.set(_brief(reason)),
         ],
     )
 
@@ -332,9 +345,10 @@ def finish_unsent(row: UsersNotification, status: Status, reason: str, now: date
         row,
         [
             model.status.set(status),
-            model.reason.set(reason[:MAX_REASON_LENGTH]),
+            model.reason.set(_brief(reason)),
             model.updated_at.set(iso(now)),
         ],
+        status,
     )
 
 
@@ -352,7 +366,7 @@ def settle_finished(row: UsersNotification, status: Status, now: datetime) -> No
         )
 
 
-def _resolve_unsent(row: UsersNotification, actions: list[Action]) -> bool:
+def _resolve_unsent(row: UsersNotification, actions: list[Action], becomes: Status | None = None) -> bool:
     model = UsersNotification
     try:
         model.change(
@@ -361,6 +375,7 @@ def _resolve_unsent(row: UsersNotification, actions: list[Action]) -> bool:
             actions=actions,
             condition=(model.status == Status.UNSENT) & (model.attention_at == row.attention_at),
         )
-    except ConditionFailedError:
-        return False
+    except ConditionFailedError as failure:
+        # An echo finds what it wrote itself. So does another run that did the same: what follows is the same.
+        return failure.item is not None and model.from_raw_data(failure.item).state is becomes
     return True
