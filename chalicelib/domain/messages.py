@@ -26,6 +26,23 @@ def _fields(body: str) -> dict[str, Any]:
     return fields
 
 
+def _text(value: Any) -> str:
+    # Checked here, since a key that is no text would break the one request that reads for a whole batch.
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"not a text: {value!r}")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _place(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(f"not a place: {value!r}")
+    return value
+
+
 @dataclass(frozen=True)
 class FanOutMessage:
     """Work for fan out: a range of chunks of a dispatch."""
@@ -43,7 +60,7 @@ class FanOutMessage:
         fields = _fields(body)
         try:
             first, last = fields["chunks"]
-            return cls(dispatch_id=fields["dispatch"], chunks=ChunkRange(first, last))
+            return cls(dispatch_id=_text(fields["dispatch"]), chunks=ChunkRange(_place(first), _place(last)))
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownMessageError(f"not a fan-out message: {body[:100]!r}") from error
 
@@ -78,13 +95,13 @@ class DeliveryMessage:
         try:
             chunk, position = fields["at"]
             return cls(
-                dispatch_id=fields["dispatch"],
-                user_id=fields["user"],
-                chunk=chunk,
-                position=position,
-                address=fields["address"],
-                name=fields.get("name"),
-                locale=fields.get("locale"),
+                dispatch_id=_text(fields["dispatch"]),
+                user_id=_text(fields["user"]),
+                chunk=_place(chunk),
+                position=_place(position),
+                address=_text(fields["address"]),
+                name=_text_or_none(fields.get("name")),
+                locale=_text_or_none(fields.get("locale")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownMessageError(f"not a delivery message: {body[:100]!r}") from error
