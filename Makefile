@@ -92,6 +92,10 @@ lock: .venv/bin/uv ## Pin requirements*.txt anew from requirements*.in; UPGRADE=
 			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done
 
+.PHONY: openapi
+openapi: $(READY) ## Write docs/openapi.json anew, after a change of the API
+	@$(RUN) -m chalicelib.api.openapi > docs/openapi.json
+
 .PHONY: clean
 clean: ## Remove what is built and cached; environments (.venv*) and data (.local) stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

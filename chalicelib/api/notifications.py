@@ -29,12 +29,18 @@ _LIMITS = [channel.limits for channel in CHANNELS.values()]
 def _one_line(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("must be one line, without control characters")
-    return value
+    return _not_blank(value.strip())
 
 
 def _plain(value: str) -> str:
     if _CONTROL_IN_TEXT.search(value):
         raise ValueError("must be without control characters, but for tabs and line breaks")
+    return _not_blank(value)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
     return value
 
 
@@ -49,15 +55,13 @@ class NewNotification(BaseModel):
     )
     title: Annotated[
         str,
+        StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
         AfterValidator(_one_line),
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=max(limits.title for limits in _LIMITS)
-        ),
     ] = Field(description="One line; a channel may take less", examples=["Your order has been shipped"])
     text: Annotated[
         str,
+        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
         AfterValidator(_plain),
-        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS), pattern=r"\S"),
     ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
     users: Annotated[list[UUID], FailFast()] = Field(
         description=f"1 to {submit.MAX_USERS} user ids, with or without dashes; each counts once",

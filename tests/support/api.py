@@ -1,0 +1,73 @@
+"""The real Chalice app, asked as API Gateway would ask it, without a network."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalice.test import Client
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
+
+    def fields(self) -> dict[str, str]:
+        """The field errors of a problem: field -> reason."""
+        assert self.content_type == PROBLEM, self.content_type
+        assert self.json["status"] == self.status
+        return {each["field"]: each["reason"] for each in self.json["errors"]}
+
+
+class Api:
+    """A client of the app; `authorization` is sent with each request unless it is overridden."""
+
+    def __init__(self, authorization: str | None = None) -> None:
+        from app import app
+
+        self._app = app
+        self.authorization = authorization
+
+    def request(
+        self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str | None] | None = None
+    ) -> Answer:
+        sent: dict[str, str | None] = {
+            "Content-Type": "application/json",
+            "Authorization": self.authorization,
+        }
+        sent |= dict(headers or {})
+        with Client(self._app) as client:
+            response = client.http.request(
+                method,
+                path,
+                headers={name: value for name, value in sent.items() if value is not None},
+                body=body,
+            )
+        return Answer(response.status_code, response.headers, response.body)
+
+    def post(self, path: str, body: Any, headers: Mapping[str, str | None] | None = None) -> Answer:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", path, body=raw, headers=headers)
+
+    def get(self, path: str, headers: Mapping[str, str | None] | None = None) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+
+def basic(login: str, password: str) -> str:
+    """An Authorization header of an administrator."""
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
