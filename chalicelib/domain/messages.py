@@ -34,7 +34,7 @@ def _text(value: Any) -> str:
 
 
 def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
+    return _text(value) if value else None
 
 
 def _place(value: Any) -> int:
