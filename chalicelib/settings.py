@@ -91,9 +91,9 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     settings = Settings(
         public_url=read("PUBLIC_URL", lambda text: text.rstrip("/")),
-        throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 86_400)),
+        throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 3600)),
         default_locale=read("DEFAULT_LOCALE", _one_of(LOCALES)),
-        unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 24 * 30)),
+        unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 336)),
         row_retention_days=read("ROW_RETENTION_DAYS", _whole(30, 3650)),
         smtp_host=read("SMTP_HOST"),
         smtp_port=read("SMTP_PORT", _whole(1, 65_535)),
