@@ -416,7 +416,7 @@ class World:
         return failures
 
     def settle(self, seconds: float = 0.0) -> None:
-        """Run every function until no message is due, then move on to the next moment, for so many seconds."""
+        """Run every function until no message is due, then move on to the next, for so many seconds."""
         end = later(self.clock(), seconds)
         while True:
             while any(

@@ -1,0 +1,55 @@
+"""Ids: UUIDv7."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.ids import new_id, uuid7
+from chalicelib.domain.times import iso, later
+from tests.support.factories import START
+
+moments = st.integers(min_value=0, max_value=60 * 366 * 86_400 * 1_000_000).map(
+    lambda microseconds: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+)
+
+
+@given(moments, st.binary(min_size=10, max_size=32))
+def test_version_and_variant_are_those_of_the_rfc(at: datetime, tail: bytes) -> None:
+    made = uuid7(at, tail)
+    assert made.version == 7
+    assert made.variant == RFC_4122
+
+
+@given(moments)
+def test_the_first_48_bits_are_the_millisecond_that_is_stored_beside_the_id(at: datetime) -> None:
+    milliseconds = uuid7(at, bytes(10)).int >> 80
+    seconds, rest = divmod(milliseconds, 1000)
+    assert iso(datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)) == iso(at)
+
+
+def test_the_rest_is_the_tail_but_for_six_bits() -> None:
+    low = (1 << 80) - 1
+    of_ones = uuid7(START, b"\xff" * 10).int & low
+    of_zeros = uuid7(START, bytes(10)).int & low
+    assert of_ones ^ of_zeros == low ^ (0xF << 76) ^ (0x3 << 62)
+
+
+def test_the_same_moment_and_tail_make_the_same_id() -> None:
+    tail = os.urandom(10)
+    assert uuid7(START, tail) == uuid7(START, tail)
+    assert uuid7(START, tail) != uuid7(later(START, 0.001), tail)
+
+
+@given(moments, moments)
+def test_ids_sort_as_text_by_their_millisecond(one: datetime, other: datetime) -> None:
+    if iso(one) < iso(other):
+        assert new_id(one) < new_id(other)
+
+
+def test_new_ids_of_one_moment_differ() -> None:
+    made = {new_id(START) for _ in range(1000)}
+    assert len(made) == 1000
+    assert all(str(UUID(each)) == each for each in made)
