@@ -1,0 +1,438 @@
+"""The real package deployed to an emulator of its own, and what tests do with it from outside."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from infra.deploy import deploy, function_environment
+from infra.package import PROJECT, package
+from localstack.emulator import CLIENT_ENVIRONMENT, Emulator
+from tests.support.smtp import LOOPBACK, ScriptedSmtp
+from tests.support.waiting import POLL_SECONDS, wait_until
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sqs import SQSClient
+
+STACK = "vestnik-dev"
+APPLICATION = "e2e"
+HTTP_SECONDS = 30
+PAGE = 100
+WORKERS = "4"
+"""A process each, per function: enough to meet each other, few enough for two cores."""
+
+PARAMETERS = {
+    "SmtpHost": LOOPBACK,
+    "SmtpSecurity": "none",
+    "SmtpTimeoutSeconds": "3",
+    "ThrottleStepSeconds": "0",
+    "ExpressConcurrency": WORKERS,
+    "RegularConcurrency": WORKERS,
+}
+
+COLD_SECONDS = 30.0
+"""For what takes a second or two: functions that start first, on a machine that others use too."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user, and what the directory knows of them."""
+
+    email: str
+    name: str | None = None
+    locale: str | None = None
+    user_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def people(number: int, prefix: str = "user") -> list[Person]:
+    """So many users whom no other test knows."""
+    mark = uuid.uuid4().hex[:8]
+    return [
+        Person(f"{prefix}-{count}.{mark}@example.com", f"{prefix} {count}".title()) for count in range(number)
+    ]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A notification that was accepted."""
+
+    id: str
+    dispatch_id: str
+    recipients: int
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A recipient as the API shows them."""
+
+    user_id: str
+    status: str
+    reason: str | None
+    attempts: int
+    due_at: str | None
+    shown: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message as it lies in a queue; nobody has to receive it for that."""
+
+    id: str
+    body: dict[str, Any]
+    visible_at: int
+    """Seconds since the epoch, rounded down."""
+    receive_count: int
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Deployment:
+    """One emulator with one stack; `deploy` changes its parameters."""
+
+    def __init__(self, smtp: ScriptedSmtp, log_path: Path) -> None:
+        self.smtp = smtp
+        self._emulator = Emulator(log_path=log_path)
+        self._parameters: dict[str, str] = {}
+        self._serialize, self._deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
+
+    # Its life.
+
+    def start(self) -> Self:
+        package()
+        self._emulator.start()
+        endpoint = self._emulator.endpoint_url
+        session = boto3.Session(
+            region_name=CLIENT_ENVIRONMENT["AWS_REGION"],
+            aws_access_key_id=CLIENT_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CLIENT_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+        )
+        self.sqs: SQSClient = session.client("sqs", endpoint_url=endpoint)
+        self.functions: LambdaClient = session.client("lambda", endpoint_url=endpoint)
+        self.tables: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint)
+        self._stacks: CloudFormationClient = session.client("cloudformation", endpoint_url=endpoint)
+        self._rules: Any = session.client("events", endpoint_url=endpoint)
+        self.deploy()
+        self._authorization = self._register_application()
+        return self
+
+    def stop(self) -> None:
+        for client in (self.sqs, self.functions, self.tables, self._stacks, self._rules):
+            client.close()
+        self._emulator.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self._emulator.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def deploy(self, **parameters: str | int) -> None:
+        """Have the stack with these parameters, and what is not named as PARAMETERS says."""
+        wanted = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
+        wanted |= {name: str(value) for name, value in parameters.items()}
+        if wanted == self._parameters:
+            return
+        endpoint = self._emulator.endpoint_url
+        deploy(endpoint_url=endpoint, parameters=wanted, tell=lambda line: None)
+        self._environment = function_environment(STACK, endpoint)
+        resources = self._stacks.describe_stack_resources(StackName=STACK)["StackResources"]
+        self._names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        self._parameters = wanted
+
+    def _register_application(self) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
+             "--stack-name", STACK, "register-application", APPLICATION],
+            cwd=PROJECT, env={"PATH": os.environ["PATH"], **self._emulator.environment},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.splitlines()[0].partition(": ")[2]
+
+    # What a client does.
+
+    @property
+    def api_url(self) -> str:
+        return self._environment["PUBLIC_URL"]
+
+    def call(
+        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One HTTP request: a path of the API, or a whole address."""
+        parts = urlsplit(url if url.startswith("http") else self.api_url + url)
+        assert parts.hostname is not None
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=HTTP_SECONDS)
+        try:
+            target = parts.path + (f"?{parts.query}" if parts.query else "")
+            connection.request(method, target, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> Any:
+        """What the API shows to the application."""
+        answer = self.call("GET", path, headers={"Authorization": self._authorization})
+        assert answer.status == 200, answer
+        return answer.json()
+
+    def send(
+        self,
+        users: Iterable[Person | str],
+        *,
+        express: bool = False,
+        title: str = "News",
+        text: str = "There is something new.",
+    ) -> Sent:
+        """Post a notification for these users."""
+        body = {
+            "type": "mail",
+            "is_express": express,
+            "title": title,
+            "text": text,
+            "content_id": str(uuid.uuid4()),
+            "users": [each if isinstance(each, str) else each.user_id for each in users],
+        }
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        answer = self.call("POST", "/api/v1/notifications/", json.dumps(body).encode(), headers)
+        assert answer.status == 201, answer
+        created = answer.json()
+        return Sent(created["id"], created["dispatch_id"], created["recipients"])
+
+    def counts(self, sent: Sent) -> dict[str, int]:
+        """How many recipients there are in each status."""
+        counts: dict[str, int] = self.get(f"/api/v1/notifications/{sent.id}/")["counts"]
+        return counts
+
+    def wait_for(self, sent: Sent, /, timeout: float = COLD_SECONDS, **counts: int) -> None:
+        """Wait until so many of its recipients are in these statuses."""
+        wait_until(
+            lambda: counts.items() <= self.counts(sent).items(), timeout,
+            f"{counts} of {sent}; there are {self.counts(sent)}",
+        )  # fmt: skip
+
+    def recipients(self, sent: Sent) -> dict[str, Recipient]:
+        """All recipients by user id, read page by page."""
+        found: dict[str, Recipient] = {}
+        cursor = ""
+        while True:
+            page = self.get(f"/api/v1/notifications/{sent.id}/recipients/?limit={PAGE}{cursor}")
+            for each in page["results"]:
+                assert each["user_id"] not in found, "a recipient stands on two pages"
+                found[each["user_id"]] = Recipient(
+                    each["user_id"], each["status"], each["reason"], each["attempts"], each["due_at"], each
+                )
+            if page["next"] is None:
+                return found
+            cursor = f"&cursor={quote(page['next'])}"
+
+    def recipient(self, sent: Sent, person: Person) -> Recipient:
+        """One recipient as the API shows them."""
+        return self.recipients(sent)[person.user_id]
+
+    # What an operator, or a fault, does.
+
+    def add_people(self, persons: Sequence[Person]) -> list[Person]:
+        """Put users into the directory: as they are, without anybody's checks."""
+        rows = [
+            {"user_id": each.user_id, "email": each.email or None, "name": each.name, "locale": each.locale}
+            for each in persons
+        ]
+        for start in range(0, len(rows), 25):
+            puts: list[Any] = [{"PutRequest": {"Item": self._item(row)}} for row in rows[start : start + 25]]
+            self.tables.batch_write_item(RequestItems={self._environment["CONTACTS_TABLE"]: puts})
+        return list(persons)
+
+    def unsubscribe(self, person: Person, scope: str) -> None:
+        self.put("UNSUBSCRIBES_TABLE", {"user_id": person.user_id, "scopes": {scope}})
+
+    def put(self, table: str, row: Mapping[str, Any]) -> None:
+        """Put a row into the table of that variable."""
+        self.tables.put_item(TableName=self._environment[table], Item=self._item(row))
+
+    def row(self, table: str, **key: Any) -> dict[str, Any] | None:
+        """A row of the table of that variable."""
+        found = self.tables.get_item(
+            TableName=self._environment[table], Key=self._item(key), ConsistentRead=True
+        ).get("Item")
+        return {name: self._deserialize(value) for name, value in found.items()} if found else None
+
+    def _item(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._serialize(value) for name, value in row.items() if value is not None}
+
+    def url_of(self, queue: str) -> str:
+        """The address of a queue: 'DELIVERY_EXPRESS', 'FAN_OUT_REGULAR_DEAD', …"""
+        return self._environment[f"{queue}_QUEUE_URL"]
+
+    def queued(self, queue: str) -> list[QueuedMessage]:
+        """What lies in a queue: visible, delayed or in flight."""
+        query = f"?QueueUrl={quote(self.url_of(queue), safe='')}"
+        answer = self.call("GET", f"{self._emulator.endpoint_url}/_ministack/sqs/messages{query}")
+        assert answer.status == 200, answer
+        return [
+            _queued(message)
+            for regions in answer.json()["messages"].values()
+            for queues in regions.values()
+            for messages in queues.values()
+            for message in messages
+        ]
+
+    @contextmanager
+    def paused(self, function: str) -> Iterator[None]:
+        """Let a function take nothing from its queue meanwhile: 'DeliverExpress', …"""
+        (mapping,) = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))[
+            "EventSourceMappings"
+        ]
+        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    def name_of(self, function: str) -> str:
+        """The name of a function by its id in the template: 'DeliverExpress', …"""
+        return self._names[function]
+
+    @contextmanager
+    def with_environment(self, function: str, **changed: str) -> Iterator[None]:
+        """Run a function in another environment meanwhile: with the address of a queue that is not there."""
+        name = self.name_of(function)
+        before = self.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        self.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**before, **changed}}
+        )
+        try:
+            yield
+        finally:
+            self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+    @contextmanager
+    def failing_soon(self, queue: str) -> Iterator[None]:
+        """Let a queue's messages come again after a second, not minutes, so that five failures are quick."""
+        url = self.url_of(queue)
+        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+        before = found["Attributes"]["VisibilityTimeout"]
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+        try:
+            yield
+        finally:
+            self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": before})
+
+    @contextmanager
+    def without_rules(self) -> Iterator[None]:
+        """Let no rule fire meanwhile: the test itself is the minute that passes."""
+        names = [rule["Name"] for rule in self._rules.list_rules()["Rules"]]
+        assert names, "there is no rule to stop"
+        for name in names:
+            self._rules.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._rules.enable_rule(Name=name)
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Run a function once and wait for its answer."""
+        answer = self.functions.invoke(FunctionName=self.name_of(function), Payload=json.dumps(event))
+        result = json.loads(answer["Payload"].read())
+        assert not answer.get("FunctionError"), result
+        return result
+
+    def sweep(self) -> dict[str, int]:
+        """Run the sweep, as the rule does each minute."""
+        event = {
+            "version": "0", "id": str(uuid.uuid4()), "source": "aws.events", "account": "000000000000",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "region": "eu-central-1",
+            "detail-type": "Scheduled Event", "detail": {}, "resources": [],
+        }  # fmt: skip
+        swept: dict[str, int] = self.invoke("Sweep", event)
+        return swept
+
+
+def _queued(message: Mapping[str, Any]) -> QueuedMessage:
+    try:
+        body = json.loads(message["Body"])
+    except ValueError:
+        body = {}
+    return QueuedMessage(
+        id=message["MessageId"],
+        body=body if isinstance(body, dict) else {},
+        visible_at=message["VisibleAt"],
+        receive_count=message["ReceiveCount"],
+        group=message["MessageGroupId"],
+    )
+
+
+class Watch:
+    """Looks again and again, in another thread, while a test goes on; what a look raises ends the test.
+
+    with Watch(look) as watch:
+        ...
+    assert watch.looks > 10
+    """
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._failure: BaseException | None = None
+        self.looks = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def _run(self) -> None:
+        while not self._ended.wait(POLL_SECONDS):
+            try:
+                self._look()
+            except BaseException as failure:
+                self._failure = failure
+                return
+            self.looks += 1
