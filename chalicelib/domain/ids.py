@@ -1,13 +1,16 @@
 """Identifiers: UUIDv7, so that they sort by time (RFC 9562, section 5.7)."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def uuid7(at: datetime, tail: bytes) -> UUID:
     """The UUIDv7 of a moment and ten further bytes: random ones, or a hash where an id must be derivable."""
-    milliseconds = int(at.timestamp() * 1000)
+    milliseconds = (at - _EPOCH) // _MILLISECOND  # in whole numbers: a float is now and then one short
     value = int.from_bytes(milliseconds.to_bytes(6, "big") + tail[:10], "big")
     value = value & ~(0xF << 76) | 0x7 << 76  # version
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant

@@ -30,6 +30,13 @@ def test_the_first_48_bits_are_the_millisecond_that_is_stored_beside_the_id(at: 
     assert iso(datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)) == iso(at)
 
 
+def test_a_whole_millisecond_is_never_one_short() -> None:
+    for second in range(1_795_000_000, 1_795_000_400):
+        for millisecond in range(0, 1000, 7):
+            at = datetime.fromtimestamp(second, UTC) + timedelta(milliseconds=millisecond)
+            assert uuid7(at, bytes(10)).int >> 80 == second * 1000 + millisecond
+
+
 def test_the_rest_is_the_tail_but_for_six_bits() -> None:
     low = (1 << 80) - 1
     of_ones = uuid7(START, b"\xff" * 10).int & low
