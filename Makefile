@@ -52,7 +52,7 @@ $(EMULATOR_READY): requirements-emulator.txt | .venv/bin/uv
 	@touch $@
 
 .PHONY: run
-run: $(READY) $(EMULATOR_READY) ## Run everything on this machine: API, panel, mails (needs no Docker and no AWS account)
+run: $(READY) $(EMULATOR_READY) ## Run everything on this machine: API, workers, mails (no Docker, no AWS account)
 	@exec $(RUN) -m localstack.run
 
 .PHONY: mails

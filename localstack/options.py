@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PORTS = (
-    ("api", 8004, "the API and the panel"),
+    ("api", 8004, "the API"),
     ("mails", 8005, "the page with the mails"),
     ("smtp", 8025, "the mail server"),
     ("emulator", 4566, "the emulator"),
