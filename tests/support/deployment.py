@@ -41,7 +41,7 @@ WORKERS = "4"
 PARAMETERS = {
     "SmtpHost": LOOPBACK,
     "SmtpSecurity": "none",
-    "SmtpTimeoutSeconds": "3",
+    "SmtpTimeoutSeconds": "10",
     "ThrottleStepSeconds": "0",
     "ExpressConcurrency": WORKERS,
     "RegularConcurrency": WORKERS,
@@ -96,8 +96,9 @@ class QueuedMessage:
 
     id: str
     body: dict[str, Any]
+    sent_at: int
     visible_at: int
-    """Seconds since the epoch, rounded down."""
+    """Both in seconds since the epoch, rounded down."""
     receive_count: int
     group: str | None
 
@@ -142,13 +143,14 @@ class Deployment:
         self.functions: LambdaClient = session.client("lambda", endpoint_url=endpoint)
         self.tables: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint)
         self._stacks: CloudFormationClient = session.client("cloudformation", endpoint_url=endpoint)
+        self._logs: Any = session.client("logs", endpoint_url=endpoint)
         self._rules: Any = session.client("events", endpoint_url=endpoint)
         self.deploy()
         self._authorization = self._register_application()
         return self
 
     def stop(self) -> None:
-        for client in (self.sqs, self.functions, self.tables, self._stacks, self._rules):
+        for client in (self.sqs, self.functions, self.tables, self._stacks, self._logs, self._rules):
             client.close()
         self._emulator.stop()
 
@@ -315,6 +317,16 @@ class Deployment:
             for message in messages
         ]
 
+    def wait_for_queued(self, queue: str, number: int, timeout: float = COLD_SECONDS) -> None:
+        """Wait until so many messages lie in a queue."""
+        wait_until(lambda: len(self.queued(queue)) == number, timeout, f"{number} messages in {queue}")
+
+    def said_by(self, function: str) -> str:
+        """What a function has logged."""
+        group = self.functions.get_function_configuration(FunctionName=self.name_of(function))
+        found = self._logs.filter_log_events(logGroupName=group["LoggingConfig"]["LogGroup"])
+        return "\n".join(event["message"] for event in found["events"])
+
     @contextmanager
     def paused(self, function: str) -> Iterator[None]:
         """Let a function take nothing from its queue meanwhile: 'DeliverExpress', …"""
@@ -395,6 +407,7 @@ def _queued(message: Mapping[str, Any]) -> QueuedMessage:
     return QueuedMessage(
         id=message["MessageId"],
         body=body if isinstance(body, dict) else {},
+        sent_at=message["SentTimestamp"],
         visible_at=message["VisibleAt"],
         receive_count=message["ReceiveCount"],
         group=message["MessageGroupId"],
