@@ -52,6 +52,12 @@ SECRETS = {
     "smtp": {},
 }
 
+_EVENT: dict[str, Any] = {
+    **dict.fromkeys(("version", "account", "region", "detail", "detail-type", "source", "time", "id"), ""),
+    "resources": [],
+}
+"""What a rule sends."""
+
 Row = dict[str, Any]
 """An item as Python values."""
 
@@ -237,7 +243,7 @@ class Database:
         self.requests: Counter[str] = Counter()
         client: Any = base._shared_connection().client
         self._events = client.meta.events
-        self._events.register_first("before-call.dynamodb", self._count)
+        self._events.register_last("before-call.dynamodb", self._count)
 
     def _count(self, model: Any, **_: Any) -> None:
         self.requests[model.name] += 1
@@ -261,6 +267,18 @@ class Database:
                 raise error or EndpointConnectionError(endpoint_url="https://dynamodb")
 
         self._events.register_first(f"before-call.dynamodb.{operation}", refuse)
+
+    def record(self, operation: str, table: str = "") -> list[Row]:
+        """A list that grows by the body of each request of a kind."""
+        seen: list[Row] = []
+
+        def look(params: Any, **_: Any) -> None:
+            body = json.loads(params["body"])
+            if body.get("TableName", "").startswith(table):
+                seen.append(body)
+
+        self._events.register_first(f"before-call.dynamodb.{operation}", look)
+        return seen
 
     def lose_answers(self, operation: str, table: str = "") -> list[str]:
         """Each request of a kind is carried out, its answer lost, and the SDK sends it again.
@@ -316,10 +334,12 @@ class World:
 
     def knows(self, users: Sequence[str], **fields: Any) -> None:
         """Contacts of users, in the embedded directory."""
-        for user in users:
-            Contact(
-                user, **{"email": factories.address_of(user), "name": "Anna", "locale": "en", **fields}
-            ).save()
+        contacts = [
+            Contact(user, **{"email": factories.address_of(user), "name": "Anna", "locale": "en", **fields})
+            for user in users
+        ]
+        for start in range(0, len(contacts), base.MAX_PUTS):
+            base.batch_put(contacts[start : start + base.MAX_PUTS])
 
     def unsubscribes(self, user: str, scope: str) -> None:
         add_scope(user, scope)
@@ -400,7 +420,7 @@ class World:
         )
 
     def sweep(self, seconds: float = FUNCTION_SECONDS) -> dict[str, int]:
-        counts: dict[str, int] = sweep.sweep({}, Invocation(self.clock, seconds))
+        counts: dict[str, int] = sweep.sweep(_EVENT, Invocation(self.clock, seconds))
         self.check()
         return counts
 

@@ -58,9 +58,9 @@ def address_of(user: str) -> str:
     return f"user-{UUID(user).int}@example.com"
 
 
-def submission(users: Sequence[str], **changes: Any) -> Submission:
+def submission(named: Sequence[str], /, **changes: Any) -> Submission:
     """What a client asks for."""
-    asked = Submission(type="mail", title="Title", text="Text", users=[UUID(user) for user in users])
+    asked = Submission(type="mail", title="Title", text="Text", users=[UUID(user) for user in named])
     return replace(asked, **changes)
 
 
