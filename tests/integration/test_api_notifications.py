@@ -263,7 +263,7 @@ class TestAdministrators:
         self, world: World, password: str, key: str | None, algorithm: str
     ) -> None:
         key = self.secret()["key"] if key == "the key" else key
-        token = jwt.encode(self.claims(), key, algorithm=algorithm)
+        token = jwt.encode(self.claims(), key or "", algorithm=algorithm)
         refused(world, Api(f"Bearer {token}").post(PATH, a_body()), 401)
 
     def test_sees_what_an_application_sent(self, world: World, api: Api, password: str) -> None:
@@ -279,7 +279,8 @@ class TestReading:
         shown = api.get(f"{PATH}{created['id']}/").json
         assert shown["counts"]["queued"] == sum(shown["counts"].values()) == shown["recipients"] == 130
         assert [each["recipients"] for each in shown["dispatches"]] == [130]
-        found, cursor = [], ""
+        found: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = api.get(f"{PATH}{created['id']}/recipients/?limit=40{cursor and '&cursor=' + cursor}").json
             assert len(page["results"]) <= 40
