@@ -120,7 +120,7 @@ def claim_for_sending(
         row.user_id.does_not_exist()
         | (row.status == Status.UNSENT)
         | ((row.status == Status.QUEUED) & (row.not_before.does_not_exist() | (row.not_before <= iso(now))))
-        | ((row.status == Status.SENDING) & ((row.lease_until < iso(now)) | (row.lease_owner == lease.owner)))
+        | ((row.status == Status.SENDING) & ((row.lease_until <= iso(now)) | (row.lease_owner == lease.owner)))
     )
     actions = [
         row.status.set(Status.SENDING),
@@ -261,7 +261,7 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
     free = (
         row.user_id.does_not_exist()
         | (row.status == Status.QUEUED)
-        | ((row.status == Status.SENDING) & (row.lease_until < iso(now)))
+        | ((row.status == Status.SENDING) & (row.lease_until <= iso(now)))
     )
     actions = [
         row.status.set(Status.FAILED),
