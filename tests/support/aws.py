@@ -325,6 +325,14 @@ class World:
         self.channel = ScriptedChannel()
         monkeypatch.setitem(cast(dict[str, Any], CHANNELS), "mail", self.channel)
         self.database = Database()
+        self.handlers: dict[str, Any] = {
+            "FAN_OUT_EXPRESS_QUEUE_URL": fan_out.fan_out_express,
+            "FAN_OUT_REGULAR_QUEUE_URL": fan_out.fan_out_regular,
+            "DELIVERY_EXPRESS_QUEUE_URL": deliver.deliver_express,
+            "DELIVERY_REGULAR_QUEUE_URL": deliver.deliver_regular,
+            **dict.fromkeys(dead_letters.QUEUE_VARIABLES, dead_letters.dead_letters),
+        }
+        """What reads each queue."""
         self.crashes: list[Exception] = []
         """What handlers raised."""
         self.checks = True
@@ -401,23 +409,17 @@ class World:
 
     def fan_out(self, lane: Lane = Lane.REGULAR, limit: int = 100) -> int:
         """Hand the due messages of a lane's fan-out queue to their function; how many there were."""
-        handler = fan_out.fan_out_express if lane is Lane.EXPRESS else fan_out.fan_out_regular
-        return self._work(f"FAN_OUT_{lane.upper()}_QUEUE_URL", handler, 1, limit)
+        return self._work(f"FAN_OUT_{lane.upper()}_QUEUE_URL", 1, limit)
 
     def deliver(self, lane: Lane = Lane.REGULAR, limit: int = 1000, seconds: float | None = None) -> int:
         is_express = lane is Lane.EXPRESS
-        handler = deliver.deliver_express if is_express else deliver.deliver_regular
         default = 20.0 if is_express else FUNCTION_SECONDS
-        return self._work(
-            f"DELIVERY_{lane.upper()}_QUEUE_URL", handler, 5 if is_express else 10, limit, seconds or default
-        )
+        variable = f"DELIVERY_{lane.upper()}_QUEUE_URL"
+        return self._work(variable, 5 if is_express else 10, limit, seconds or default)
 
     def bury(self) -> int:
         """Hand all due dead letters to their function."""
-        return sum(
-            self._work(variable, dead_letters.dead_letters, 10, 1000)
-            for variable in dead_letters.QUEUE_VARIABLES
-        )
+        return sum(self._work(variable, 10, 1000) for variable in dead_letters.QUEUE_VARIABLES)
 
     def sweep(self, seconds: float = FUNCTION_SECONDS) -> dict[str, int]:
         counts: dict[str, int] = sweep.sweep(_EVENT, Invocation(self.clock, seconds))
@@ -450,10 +452,8 @@ class World:
                 return
             self.clock.now = min(coming)
 
-    def _work(
-        self, variable: str, handler: Any, batch_size: int, limit: int, seconds: float = FUNCTION_SECONDS
-    ) -> int:
-        done = 0
+    def _work(self, variable: str, batch_size: int, limit: int, seconds: float = FUNCTION_SECONDS) -> int:
+        handler, done = self.handlers[variable], 0
         while done < limit and (batch := self.queues.take(variable, min(batch_size, limit - done))):
             bodies = [each.body for each in batch]
             try:
