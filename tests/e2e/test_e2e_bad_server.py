@@ -65,8 +65,8 @@ def test_under_a_slow_server_what_does_not_fit_is_handed_back_and_sent_at_its_fi
     vestnik: Deployment, smtp: ScriptedSmtp
 ) -> None:
     # Five answers to the first mail of a connection, three to the next: of a whole batch two fit.
-    crowd = people(BATCH + 1)
-    smtp.script(Slow(1.0))
+    crowd = people(BATCH)
+    smtp.script(Slow(0.8))
     messages = Messages(vestnik)
     with Watch(messages.look) as watch:
         sent = send_in_full_batches(vestnik, crowd)

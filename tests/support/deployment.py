@@ -35,7 +35,7 @@ STACK = "vestnik-dev"
 APPLICATION = "e2e"
 HTTP_SECONDS = 30
 PAGE = 100
-WORKERS = "4"
+WORKERS = "3"
 """A process each, per function: enough to meet each other, few enough for two cores."""
 
 PARAMETERS = {

@@ -13,7 +13,10 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 STEP = 4
-"""Seconds: long enough to see the second and third hundred wait, short enough for a test."""
+"""Seconds: long enough to see the second and third hundred wait, short enough for a test.
+
+Only here there is one. This file comes first: to change the parameters costs more when more workers run.
+"""
 
 UNSUBSCRIBED = [3, 104, 205]
 MAIL_UNSUBSCRIBED = [7, 108, 209]
