@@ -1,6 +1,7 @@
 """How a notification looks as a mail: HTML with a plain-text part, in the recipient's language."""
 
 import re
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
@@ -17,14 +18,19 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class _MailPolicy(EmailPolicy):
-    """RFC 5322 and 2047 as the library has them, but one header is never folded.
+    """RFC 5322 and 2047 as the library has them, but for two headers.
 
-    It would turn a link longer than a line into encoded words, which no mail program unsubscribes by.
+    List-Unsubscribe is never folded: a link longer than a line would become encoded words, which no mail
+    program unsubscribes by.
     """
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         if name.lower() == "list-unsubscribe":
             return f"{name}: {value}{self.linesep}".encode("ascii")
+        if name.lower() == "subject" and not str(value).isascii():
+            # Folded by the policy, a long one loses spaces between its encoded words.
+            words = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {words}{self.linesep}".encode("ascii")
         return super().fold_binary(name, value)
 
 
