@@ -1,0 +1,141 @@
+"""The mail, read back as a mail program reads it."""
+
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.channels.base import Letter
+from chalicelib.channels.mail import MailChannel
+from chalicelib.channels.mail_message import compose
+from tests.support.factories import letter
+
+FROM = "Вестник <news@vestnik.example>"
+
+
+def written(mail: Letter, sender: str = FROM) -> bytes:
+    return bytes(compose(mail, sender))
+
+
+def read(mail: Letter, sender: str = FROM) -> EmailMessage:
+    return BytesParser(policy=policy.default).parsebytes(written(mail, sender))
+
+
+def part(mail: Letter, kind: str) -> str:
+    body = read(mail).get_body(preferencelist=(kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_headers_say_from_whom_to_whom_and_how_to_stop() -> None:
+    mail = letter()
+    found = read(mail)
+    assert found["From"].addresses[0].addr_spec == "news@vestnik.example"
+    assert found["From"].addresses[0].display_name == "Вестник"
+    assert (str(found["To"]), str(found["Subject"])) == ("anna@example.com", "A new film")
+    assert found["Message-ID"] == f"<{mail.id}@vestnik.example>"
+    assert found["Auto-Submitted"] == "auto-generated"
+    assert found["List-Unsubscribe"] == f"<{mail.unsubscribe_url}>"
+    assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert found["Date"].datetime.tzinfo is not None
+    assert found.get_content_type() == "multipart/alternative"
+    assert [each.get_content_type() for each in found.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_link_longer_than_a_line_stays_in_one_piece() -> None:
+    url = "https://" + "very-" * 30 + "long.example/api/v1/unsubscribes/link/" + "x" * 56 + "/"
+    assert f"\r\nList-Unsubscribe: <{url}>\r\n".encode() in written(letter(unsubscribe_url=url))
+
+
+def test_a_message_id_stays_the_same_and_in_one_piece() -> None:
+    sender = "a@" + "x" * 60 + "." + "y" * 60 + ".example"
+    first, second = read(letter(), sender)["Message-ID"], read(letter(title="Changed"), sender)["Message-ID"]
+    assert first == second
+    assert f"\r\nMessage-ID: {first}\r\n".encode() in written(letter(), sender)
+
+
+@pytest.mark.parametrize(
+    ("locale", "greeting", "farewell"),
+    [("en", "Hello, Anna!", "Unsubscribe"), ("ru", "Здравствуйте, Anna!", "Отпи")],
+)
+def test_both_parts_speak_the_recipients_language(locale: str, greeting: str, farewell: str) -> None:
+    mail = letter(locale=locale)
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert greeting in text
+        assert farewell in text
+        assert mail.unsubscribe_url in text
+        assert "It is out today." in text
+    assert read(mail)["Content-Language"] == locale
+
+
+def test_nobodys_name_is_left_out() -> None:
+    assert "Hello!" in part(letter(name=None), "plain")
+    assert "Hello!" in part(letter(name=None), "html")
+
+
+def test_html_is_escaped_and_plain_text_is_not() -> None:
+    mail = letter(title="<b>1 & 2</b>", text="<script>alert(1)</script>", name='"><img src=x>')
+    html = part(mail, "html")
+    assert "<script>" not in html
+    assert "<img" not in html
+    assert "<b>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "<script>alert(1)</script>" in part(mail, "plain")
+
+
+def test_paragraphs_become_paragraphs() -> None:
+    html = part(letter(text="one\r\n\r\ntwo\nthree"), "html").replace("\r\n", "\n")
+    assert ">one</p>" in html
+    assert ">two\nthree</p>" in html
+
+
+@given(st.text(max_size=200), st.text(max_size=300), st.none() | st.text(max_size=200))
+def test_whatever_is_written_is_a_mail_of_ascii_lines_of_legal_length(
+    title: str, text: str, name: str | None
+) -> None:
+    mail = letter(title=title, text=text, name=name)
+    content = written(mail)
+    assert content.isascii()
+    head, _, _ = content.partition(b"\r\n\r\n")
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))
+    assert all(len(line) <= 78 for line in head.split(b"\r\n") if not line.startswith(b"List-Unsubscribe:"))
+    found = read(mail)
+    assert sorted(found.keys()) == sorted(read(letter()).keys())  # nothing was let in
+    assert found["To"] == "anna@example.com"
+
+
+def test_a_long_subject_in_another_script_is_read_back() -> None:
+    title = "Новый фильм уже в кино: " * 8
+    assert str(read(letter(title=title))["Subject"]) == title.strip()
+    assert b"\r\nSubject: =?utf-8?" in written(letter(title=title))
+
+
+@pytest.mark.parametrize("breaking", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\x00"])
+def test_no_line_break_in_a_title_makes_a_header(breaking: str) -> None:
+    found = read(letter(title=f"One{breaking}Bcc: eve@example.com"))
+    assert str(found["Subject"]) == "One Bcc: eve@example.com"
+    assert found["Bcc"] is None
+
+
+@pytest.mark.parametrize(
+    ("contact", "address"),
+    [
+        ("anna@example.com", "anna@example.com"),
+        (" Anna.Smith+x@EXAMPLE.com ", "Anna.Smith+x@example.com"),
+        ("anna@пример.рф", "anna@xn--e1afmkfd.xn--p1ai"),
+        ("анна@example.com", None),
+        ("anna@example.com\r\nBcc: eve@example.com", None),
+        ("anna@example.com, eve@example.com", None),
+        ("anna", None),
+        ("@example.com", None),
+        ("", None),
+        (None, None),
+        ("a" * 250 + "@example.com", None),
+    ],
+)
+def test_an_address_has_one_normal_form_or_is_none(contact: str | None, address: str | None) -> None:
+    assert MailChannel().address_of(contact) == address

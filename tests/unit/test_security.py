@@ -1,0 +1,150 @@
+"""Passwords, tokens and signed links."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import security
+from chalicelib.security import (
+    InvalidTokenError,
+    login_of_token,
+    read_unsubscribe_link,
+    sign_unsubscribe_link,
+)
+from tests.support.factories import user_id
+
+SECRET = {"kid": "1", "key": "k" * 64}
+OTHER = {"kid": "2", "key": "o" * 64}
+NOW = datetime.now(UTC)
+
+
+def token(key: str | None = SECRET["key"], algorithm: str = "HS256", **changes: Any) -> str:
+    claims = {
+        "sub": "root", "aud": "vestnik", "use": "access", "iat": int(NOW.timestamp()),
+        "exp": int((NOW + timedelta(minutes=5)).timestamp()),
+    }  # fmt: skip
+    kept = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+    return jwt.encode(kept, key, algorithm=algorithm)
+
+
+def test_passwords_of_administrators() -> None:
+    password_hash = security.hash_administrator_password("correct horse")
+    assert password_hash.startswith("$argon2id$")
+    assert security.is_administrator_password("correct horse", password_hash)
+    assert not security.is_administrator_password("Correct horse", password_hash)
+    assert not security.is_administrator_password("correct horse", None)
+    assert security.hash_administrator_password("correct horse") != password_hash
+
+
+def test_passwords_of_applications() -> None:
+    password = security.generate_password()
+    assert len(base64.urlsafe_b64decode(password)) == 24
+    assert security.is_application_password(password, security.hash_application_password(password))
+    assert not security.is_application_password(password + "x", security.hash_application_password(password))
+    assert not security.is_application_password(password, None)
+    assert not security.is_application_password("", None)
+
+
+def test_an_issued_token_names_its_login_and_key() -> None:
+    issued = security.issue_token(SECRET, "root", NOW)
+    assert login_of_token(SECRET, issued) == "root"
+    assert jwt.get_unverified_header(issued) == {"alg": "HS256", "kid": "1", "typ": "JWT"}
+
+
+def test_an_expired_token_says_so() -> None:
+    issued = security.issue_token(SECRET, "root", NOW - timedelta(minutes=16))
+    with pytest.raises(InvalidTokenError, match="expired"):
+        login_of_token(SECRET, issued)
+
+
+def unsigned() -> str:
+    return token(key=None, algorithm="none")
+
+
+BAD = {
+    "unsigned": unsigned(),
+    "unsigned, with the signature of another": unsigned() + token().rpartition(".")[2],
+    "another key": token(OTHER["key"]),
+    "another algorithm": token(algorithm="HS512"),
+    "another audience": token(aud="elsewhere"),
+    "a refresh token": token(use="refresh"),
+    "not valid yet": token(iat=int((NOW + timedelta(hours=1)).timestamp())),
+    "cut": token()[:-1],
+    "not a token": "abc",
+    "nothing": "",
+    "far too long": token(sub="x" * 5000),
+    **{f"no {claim}": token(**{claim: None}) for claim in ("exp", "iat", "sub", "aud", "use")},
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_no_other_token_is_taken(bad: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        login_of_token(SECRET, bad)
+
+
+@given(st.uuids().map(str), st.sampled_from(["*", "mail", "telegram"]))
+def test_a_link_is_read_back(user: str, scope: str) -> None:
+    signed = sign_unsubscribe_link(SECRET, user, scope)
+    assert read_unsubscribe_link(SECRET, signed) == (user, scope)
+    assert len(signed) <= 56
+    assert set(signed) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+def raw(signed: str) -> bytes:
+    return base64.urlsafe_b64decode(signed + "=" * (-len(signed) % 4))
+
+
+def test_a_link_changed_in_any_bit_is_refused() -> None:
+    original = raw(sign_unsubscribe_link(SECRET, user_id(1), "mail"))
+    for position in range(len(original)):
+        for bit in range(8):
+            changed = bytearray(original)
+            changed[position] ^= 1 << bit
+            with pytest.raises(InvalidTokenError):
+                read_unsubscribe_link(SECRET, base64.urlsafe_b64encode(changed).decode().rstrip("="))
+
+
+def test_a_link_of_another_key_is_refused_and_of_a_previous_one_taken() -> None:
+    signed = sign_unsubscribe_link(OTHER, user_id(1), "mail")
+    with pytest.raises(InvalidTokenError):
+        read_unsubscribe_link(SECRET, signed)
+    rotated = {**SECRET, "previous": [{"kid": "0", "key": "z"}, OTHER]}
+    assert read_unsubscribe_link(rotated, signed) == (user_id(1), "mail")
+
+
+@given(st.text(max_size=80))
+def test_any_other_text_is_no_link(text: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        read_unsubscribe_link(SECRET, text)
+
+
+def test_a_secret_that_cannot_be_read_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    security.forget_secrets()
+    with pytest.raises(security.SecretUnavailableError, match="link"):
+        security.read_secret("link")
+    security.forget_secrets()
+
+
+def test_a_secret_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Provider:
+        def get(self, name: str, max_age: int) -> str:
+            asked.append(name)
+            assert max_age == security.SECRET_KEPT_SECONDS
+            return json.dumps(SECRET)
+
+    monkeypatch.setattr(security, "_provider", Provider())
+    assert security.read_secret("link") == SECRET
+    assert asked == ["link"]
