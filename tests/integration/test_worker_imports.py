@@ -1,0 +1,54 @@
+"""What a worker may not load: each cold start would pay for it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+API_ONLY = (
+    "pydantic",
+    "jwt",
+    "cryptography",
+    "argon2",
+    "requests",
+    "httpx",
+    "chalicelib.api",
+    "chalice.local",
+)
+"""Libraries that only the API needs."""
+SENDING = ("aiosmtplib", "jinja2", "dns", "email_validator")
+"""Libraries that only a sending needs, or the check of an address; loaded when they are used."""
+
+FORBIDDEN = {
+    "fan_out": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
+    "sweep": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
+    "dead_letters": (*API_ONLY, *SENDING),
+    "deliver": (*API_ONLY, "dns"),
+}
+
+
+def run(code: str) -> list[str]:
+    """What a fresh interpreter prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("worker", FORBIDDEN)
+def test_a_worker_loads_nothing_that_it_does_not_need(worker: str) -> None:
+    loaded = set(run(f"import sys, chalicelib.workers.{worker}; print(*sys.modules)"))
+    assert f"chalicelib.workers.{worker}" in loaded
+    assert loaded.isdisjoint(FORBIDDEN[worker])
+
+
+@pytest.mark.parametrize("worker", FORBIDDEN)
+def test_how_long_a_worker_takes_beside_boto3(worker: str) -> None:
+    clock = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
+    clients = "import boto3; [boto3.client(name, region_name='eu-central-1') for name in ('sqs', 'dynamodb')]"
+    (floor,) = map(float, run(clock.format(clients)))
+    (taken,) = map(float, run(clock.format(f"{clients}; import chalicelib.workers.{worker}")))
+    print(f"{worker}: {taken / floor:.2f} times boto3 with its two clients")  # noqa: T201
+    assert taken > 0 < floor
