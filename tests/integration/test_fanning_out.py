@@ -8,6 +8,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.times import later
 from chalicelib.services import fan_out
+from chalicelib.services.errors import MissingError
 from tests.support import factories
 from tests.support.aws import World
 from tests.support.factories import address_of, user_id, user_ids
@@ -143,8 +144,8 @@ def test_a_message_of_an_unknown_dispatch_comes_again_and_ends_as_a_dead_letter(
 
 def test_a_chunk_that_is_not_there_is_an_error(world: World) -> None:
     dispatch = world.submit(user_ids(1))
-    with pytest.raises(fan_out.MissingError, match="chunk 7"):
-        fan_out.fan_out(FanOutMessage(dispatch.id, ChunkRange(7, 8)), Lane.REGULAR, world.clock)
+    with pytest.raises(MissingError, match="chunk 7"):
+        fan_out.fan_out(FanOutMessage(dispatch.id, ChunkRange(7, 8)), Lane.REGULAR, "shop", world.clock)
 
 
 def test_a_wide_range_is_split_and_each_hundred_due_a_step_later(world: World) -> None:

@@ -47,7 +47,12 @@ def test_express_goes_first(world: World) -> None:
     order: list[str] = []
     unsent(world, 1, Lane.REGULAR)
     unsent(world, 1, Lane.EXPRESS)
-    world.queues.refuses = lambda body: bool(order.append(body))
+
+    def note(body: str) -> bool:
+        order.append(body)
+        return False
+
+    world.queues.refuses = note
     world.sweep()
     express = world.queues.waiting("DELIVERY_EXPRESS_QUEUE_URL")
     assert order[0] == express[0].body
