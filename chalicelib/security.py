@@ -40,7 +40,9 @@ def read_secret(secret_id: str) -> dict[str, Any]:
     global _provider
     if _provider is None:
         _provider = SecretsProvider(
-            boto_config=Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard"})
+            boto_config=Config(
+                connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
+            )
         )
     try:
         text = _provider.get(secret_id, max_age=SECRET_KEPT_SECONDS)

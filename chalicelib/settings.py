@@ -4,8 +4,10 @@ The template's parameters (infra/template/parameters.yaml) set them; docs/operat
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import getaddresses
 from functools import cache
 from typing import Any
 
@@ -70,6 +72,20 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def _mailbox(text: str) -> str:
+    mailboxes = getaddresses([text])
+    if len(mailboxes) != 1 or not re.fullmatch(r"[^@\s]+@[A-Za-z0-9.-]+", mailboxes[0][1]):
+        raise ValueError("must be one mailbox, as: Vestnik <noreply@example.org>")
+    return text
+
+
+def _address_of_the_api(text: str) -> str:
+    # Empty until the first deployment has ended: the API's own address is not known before.
+    if text and not (text.isascii() and re.fullmatch(r"https?://\S+", text)):
+        raise ValueError("must be an http or https URL in ASCII")
+    return text.rstrip("/")
+
+
 def _present(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
@@ -90,7 +106,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         return None
 
     settings = Settings(
-        public_url=read("PUBLIC_URL", lambda text: text.rstrip("/")),
+        public_url=read("PUBLIC_URL", _address_of_the_api),
         throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 3600)),
         default_locale=read("DEFAULT_LOCALE", _one_of(LOCALES)),
         unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 336)),
@@ -100,7 +116,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         smtp_security=read("SMTP_SECURITY", _one_of(SMTP_SECURITIES)),
         # Ten seconds at most: deliver_express runs for twenty and starts no send that may not fit.
         smtp_timeout_seconds=read("SMTP_TIMEOUT_SECONDS", _whole(1, 10)),
-        mail_from=read("MAIL_FROM"),
+        mail_from=read("MAIL_FROM", _mailbox),
         token_secret=read("TOKEN_SECRET_ARN"),
         link_secret=read("LINK_SECRET_ARN"),
         smtp_secret=read("SMTP_SECRET_ARN"),

@@ -39,7 +39,8 @@ def _plain(value: str) -> str:
 
 
 def _not_blank(value: str) -> str:
-    if not value.strip():
+    # What takes no space on the screen, as U+200B, is no text either.
+    if not any(character.isprintable() and not character.isspace() for character in value):
         raise ValueError("must not be blank")
     return value
 

@@ -18,6 +18,8 @@ class MailChannel:
         """The mail address in its normal form, or None when it is none (its syntax; nobody is asked)."""
         from email_validator import EmailNotValidError, validate_email
 
+        if "=?" in (contact or ""):
+            return None  # the library that writes headers would take it for an encoded word
         try:
             # The ASCII form: names in other scripts become punycode; few servers take other local parts.
             return validate_email(

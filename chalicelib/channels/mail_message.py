@@ -14,24 +14,37 @@ from chalicelib.channels.base import Letter
 from chalicelib.domain.times import utc_now
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
+MAX_WORD = 60
+"""The longest word of a subject that fits into a line of 76 with the header's name."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class _MailPolicy(EmailPolicy):
-    """RFC 5322 and 2047 as the library has them, but for two headers.
+    """RFC 5322 and 2047 as the library has them, but for two headers that it would spoil.
 
     List-Unsubscribe is never folded: a link longer than a line would become encoded words, which no mail
-    program unsubscribes by.
+    program unsubscribes by. The subject is text and nothing else: the library would decode what looks like
+    an encoded word, line breaks included, and write whole headers out of a title.
     """
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if name.lower() == "subject":
+            return name, str(value)
+        return super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         if name.lower() == "list-unsubscribe":
             return f"{name}: {value}{self.linesep}".encode("ascii")
-        if name.lower() == "subject" and not str(value).isascii():
-            # Folded by the policy, a long one loses spaces between its encoded words.
-            words = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
-            return f"{name}: {words}{self.linesep}".encode("ascii")
+        if name.lower() == "subject":
+            header = Header(str(value), _subject_charset(str(value)), header_name=name)
+            return f"{name}: {header.encode(linesep=self.linesep)}{self.linesep}".encode("ascii")
         return super().fold_binary(name, value)
+
+
+def _subject_charset(title: str) -> str:
+    """ASCII as it stands; encoded words for what is not, looks like one, or cannot be folded."""
+    is_plain = title.isascii() and "=?" not in title
+    return "us-ascii" if is_plain and all(len(word) <= MAX_WORD for word in title.split()) else "utf-8"
 
 
 _POLICY = _MailPolicy(linesep="\r\n", cte_type="7bit")

@@ -1,7 +1,7 @@
 """The SMTP session: one connection for a batch, and a hard end to every send."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import parseaddr
 
@@ -15,6 +15,9 @@ from chalicelib.settings import Settings
 
 QUIT_TIMEOUT_SECONDS = 1.0
 
+OUR_FAULTS = (530, 535)
+"""The server wants a log-in, or another: nothing that the recipient could help."""
+
 _FINAL = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
 """Only what the server says of the recipient or the message is about this mail. A 5xx to our log-in or to
 our sender is a fault of the deployment: it is tried again, and somebody can mend it meanwhile."""
@@ -22,33 +25,46 @@ our sender is a fault of the deployment: it is tried again, and somebody can men
 
 @contextmanager
 def smtp_session(settings: Settings) -> Iterator[Session]:
-    """A session that connects at its first send, and is closed with the batch."""
-    with asyncio.Runner() as runner:
-        session = SmtpSession(settings, runner)
-        try:
-            yield session
-        finally:
-            session.close()
+    """A session that connects at its first send, and is closed with the batch.
+
+    SecretUnavailableError when the log-in cannot be read: now, so that a send waits for the server only.
+    """
+    credentials = read_secret(settings.smtp_secret)
+    # Not asyncio.run's loop, which at its end waits for a name service that does not answer.
+    loop = asyncio.new_event_loop()
+    session = SmtpSession(settings, credentials, loop)
+    try:
+        yield session
+    finally:
+        session.close()
+        loop.close()
 
 
 class SmtpSession:
     """One connection to the server, opened when needed and reused until it breaks."""
 
-    def __init__(self, settings: Settings, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Mapping[str, str], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._settings = settings
-        self._runner = runner
+        self._credentials = credentials
+        self._loop = loop
         self._sender = parseaddr(settings.mail_from)[1]
         self._server: aiosmtplib.SMTP | None = None
 
     def send(self, letter: Letter) -> SendResult:
         """See `Session.send`."""
-        message = bytes(compose(letter, self._settings.mail_from))
         try:
-            return self._runner.run(self._send(letter.address, message))
+            message = bytes(compose(letter, self._settings.mail_from))
+        except ValueError as error:
+            return Permanent(f"cannot be written as a mail: {_one_line(str(error))}")
+        try:
+            return self._loop.run_until_complete(self._send(letter.address, message))
         except _FINAL as refusal:
             self._drop()  # the envelope is half open, and a 421 closes the channel: begin anew
             reason = f"smtp {refusal.code}: {_one_line(refusal.message)}"
-            return Permanent(reason) if refusal.code >= 500 else Retryable(reason)
+            is_final = refusal.code >= 500 and refusal.code not in OUR_FAULTS
+            return Permanent(reason) if is_final else Retryable(reason)
         except TimeoutError:
             self._drop()
             return Retryable(f"smtp: no end after {self._settings.smtp_timeout_seconds} s")
@@ -60,8 +76,9 @@ class SmtpSession:
         """Say good-bye, briefly: what was accepted stays accepted, whatever the answer."""
         if self._server is not None and self._server.is_connected:
             with suppress(OSError, aiosmtplib.SMTPException):
-                self._runner.run(self._server.quit(timeout=QUIT_TIMEOUT_SECONDS))
+                self._loop.run_until_complete(self._server.quit(timeout=QUIT_TIMEOUT_SECONDS))
         self._drop()
+        self._loop.run_until_complete(asyncio.sleep(0))  # the transport closes its socket in the loop
 
     async def _send(self, address: str, message: bytes) -> SendResult:
         # Each operation has a timeout of its own, which every byte of a dribbling server starts anew:
@@ -86,12 +103,11 @@ class SmtpSession:
 
     def _client(self) -> aiosmtplib.SMTP:
         settings = self._settings
-        credentials = read_secret(settings.smtp_secret)
         return aiosmtplib.SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
-            username=credentials.get("username"),
-            password=credentials.get("password"),
+            username=self._credentials.get("username"),
+            password=self._credentials.get("password"),
             use_tls=settings.smtp_security == "tls",
             start_tls=settings.smtp_security == "starttls",
             local_hostname=self._sender.rpartition("@")[2],  # else the library asks the name service for ours
@@ -101,6 +117,9 @@ class SmtpSession:
     def _drop(self) -> None:
         server, self._server = self._server, None
         if server is not None:
+            if isinstance(server.transport, asyncio.WriteTransport):
+                # To close it would go on sending what is buffered: a mail of which we have said "later".
+                server.transport.abort()
             server.close()
 
 

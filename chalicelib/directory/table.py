@@ -8,12 +8,15 @@ from chalicelib.tables.contacts import Contact
 
 
 class TableDirectory:
-    """Reads contacts a hundred at once, eventually consistent."""
+    """Reads contacts a hundred at once: eventually consistent, the missing ones again consistently."""
 
     def people(self, user_ids: Sequence[str], contact_field: str) -> Mapping[str, Person]:
         """See `Directory.people`."""
         try:
             found = batch_get({Contact: user_ids}, consistent=False)[Contact]
+            # Who seems unknown is given up: a contact that was written just now must not be missed.
+            missing = set(user_ids) - {contact.user_id for contact in found}
+            found += batch_get({Contact: missing}, consistent=True)[Contact]
         except (*DATABASE_ERRORS, BatchUnprocessedError) as error:
             raise DirectoryUnavailableError(str(error)) from error
         return {

@@ -10,6 +10,8 @@ LONGEST_PAUSE_SECONDS = 900.0
 """What SQS can delay a message."""
 GIVE_UP_AFTER_SECONDS = 4 * 3600
 """Greylisting servers want minutes, restarts of a mail server an hour or two."""
+WAIT_AT_MOST_SECONDS = 24 * 3600
+"""A provider that asks to wait uses up no attempt: after its due time a recipient waits this long at most."""
 JITTER = 0.25
 
 FIRST_UNSENT_PAUSE_SECONDS = 60.0

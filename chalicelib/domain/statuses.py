@@ -47,16 +47,15 @@ _STATUS_OF = {letter: status for status, letter in LETTERS.items()}
 
 
 def status_of_letter(letter: str | None, *, is_cancelled: bool = False) -> Status:
-    """The status that a progress letter stands for; of a cancelled dispatch, no letter is cancelled."""
-    if letter is not None:
-        return _STATUS_OF[letter]
-    return Status.CANCELLED if is_cancelled else Status.QUEUED
+    """The status of a progress letter; in a cancelled dispatch, whoever is not final is cancelled."""
+    status = Status.QUEUED if letter is None else _STATUS_OF[letter]
+    return Status.CANCELLED if is_cancelled and not status.is_terminal else status
 
 
 def count_by_status(letters: Iterable[str], recipients: int, *, is_cancelled: bool = False) -> dict[str, int]:
     """How many recipients are in each status; the numbers always add up to `recipients`."""
     counts = dict.fromkeys((*LETTERS, Status.QUEUED), 0)
     for letter in letters:
-        counts[_STATUS_OF[letter]] += 1
+        counts[status_of_letter(letter, is_cancelled=is_cancelled)] += 1
     counts[status_of_letter(None, is_cancelled=is_cancelled)] += recipients - sum(counts.values())
     return {str(status): counts[status] for status in Status if status in counts}

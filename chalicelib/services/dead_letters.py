@@ -1,16 +1,16 @@
 """Dead letters: what no worker could handle becomes a failure that everybody can see."""
 
 from chalicelib import queues
-from chalicelib.domain.fanning import MAX_DELAY_SECONDS, delay_until
+from chalicelib.domain.fanning import CHUNK_SIZE, MAX_DELAY_SECONDS, delay_until
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
-from chalicelib.services.recipients import recipient_of
+from chalicelib.services.recipients import NotQueued, recipient_of, record_not_queued
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import set_letters
-from chalicelib.tables.users_notifications import Busy, Finished, add_exception, fail_unless_held
+from chalicelib.tables.users_notifications import Busy, Finished, fail_unless_held
 
 REASON = "dead_letter"
 
@@ -18,7 +18,7 @@ REASON = "dead_letter"
 def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -> None:
     """Mark one recipient failed; while somebody holds the row, look again when the lease has run out."""
     dispatch = _dispatch_of(message.dispatch_id)
-    if dispatch is None:
+    if dispatch is None or dispatch.is_cancelled:
         return
     recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
     match fail_unless_held(recipient, REASON, clock()):
@@ -47,18 +47,20 @@ def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> N
 
 def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     user_ids = read_chunk(dispatch.audience_id, chunk)
+    logger.error(
+        "chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk, "is_kept": user_ids is not None}
+    )
     if user_ids is None:
-        logger.error("dead letter of an unknown chunk", extra={"dispatch": dispatch.id, "chunk": chunk})
+        # Nobody knows any more who they were, but how many.
+        size = min(CHUNK_SIZE, int(dispatch.recipients) - chunk * CHUNK_SIZE)
+        set_letters(dispatch.id, chunk, dict.fromkeys(range(size), Status.FAILED))
         return
-    standing: dict[int, Status] = {}
-    for position, user_id in enumerate(user_ids):
-        recipient = recipient_of(dispatch, user_id, chunk, position)
-        status = add_exception(recipient, Status.FAILED, REASON, dispatch.lane, clock())
-        if status in LETTERS:
-            standing[position] = status
-    if standing:
-        set_letters(dispatch.id, chunk, standing)
-    logger.error("chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk})
+    record_not_queued(
+        dispatch,
+        chunk,
+        [NotQueued(position, user_id, Status.FAILED, REASON) for position, user_id in enumerate(user_ids)],
+        clock,
+    )
 
 
 def _dispatch_of(dispatch_id: str) -> Dispatch | None:

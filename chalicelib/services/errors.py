@@ -29,5 +29,9 @@ class NotFoundError(RefusedError):
     """There is no such thing, or none that may be seen."""
 
 
+class MissingError(Exception):
+    """What a message names is not there: it was written before the message, so somebody has removed it."""
+
+
 class AlreadyThereError(RefusedError):
     """There is one of that name already."""

@@ -4,42 +4,27 @@ A chunk may be worked twice, or by two at once: who has no row is queued, and th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.directory import Directory, DirectoryUnavailableError, Person
 from chalicelib.directory.table import TableDirectory
+from chalicelib.domain.backoff import retry_pause
 from chalicelib.domain.fanning import chunk_due, delay_until, hop_delay
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
-from chalicelib.domain.statuses import LETTERS, Status
+from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
-from chalicelib.services.recipients import recipient_of
+from chalicelib.services.errors import MissingError
+from chalicelib.services.recipients import NotQueued, record_not_queued
 from chalicelib.tables.audiences import read_chunk
+from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.progress import set_letters
 from chalicelib.tables.unsubscribes import unsubscribed_among
-from chalicelib.tables.users_notifications import add_exception
 
 MAX_NAME_LENGTH = 200
 """What goes into a greeting, and with ten others into one batch."""
-
-
-class MissingError(Exception):
-    """What a message names is not there: it was written before the message, so somebody has removed it."""
-
-
-@dataclass(frozen=True)
-class _Exception:
-    """A recipient who is not queued."""
-
-    position: int
-    user_id: str
-    status: Status
-    reason: str
-    address: str | None = None
 
 
 def directory() -> Directory:
@@ -47,8 +32,22 @@ def directory() -> Directory:
     return TableDirectory()
 
 
-def fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
-    """Work, split or put off one fan-out message. Raises when it must come again."""
+def fan_out(message: FanOutMessage, lane: Lane, group: str, clock: Clock) -> None:
+    """Work, split or put off one fan-out message of a tenant. Raises when it must come again."""
+    try:
+        _fan_out(message, lane, clock)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        # What has been done can be done again: an outage must not lead to the dead letters.
+        logger.warning("put off", extra={"dispatch": message.dispatch_id, "error": str(error)})
+        delay = round(retry_pause(lane, 1))
+        queues.send_or_raise(
+            settings.current().queues(lane).fan_out, [queues.Outgoing(message.dump(), group, delay)]
+        )
+
+
+def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     dispatch = Dispatch.one(message.dispatch_id, consistent=True)
     if dispatch is None:
         raise MissingError(f"dispatch {message.dispatch_id}")
@@ -82,7 +81,7 @@ def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> Non
         raise MissingError(f"chunk {chunk} of audience {dispatch.audience_id}")
     deliveries, exceptions = _sort_out(dispatch, chunk, user_ids)
     exceptions += _send(dispatch, chunk, deliveries, lane, clock)
-    _record(dispatch, chunk, exceptions, lane, clock)
+    record_not_queued(dispatch, chunk, exceptions, clock)
     logger.info(
         "fanned out",
         extra={
@@ -96,7 +95,7 @@ def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> Non
 
 def _sort_out(
     dispatch: Dispatch, chunk: int, user_ids: Sequence[str]
-) -> tuple[list[DeliveryMessage], list[_Exception]]:
+) -> tuple[list[DeliveryMessage], list[NotQueued]]:
     channel = CHANNELS[dispatch.type]
     refusing = unsubscribed_among(user_ids, dispatch.type)
     people: Mapping[str, Person] | None
@@ -108,17 +107,17 @@ def _sort_out(
         logger.warning("directory unavailable", extra={"dispatch": dispatch.id, "error": str(error)})
         people = None
     deliveries: list[DeliveryMessage] = []
-    exceptions: list[_Exception] = []
+    exceptions: list[NotQueued] = []
     for position, user_id in enumerate(user_ids):
         if user_id in refusing:
-            exceptions.append(_Exception(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
+            exceptions.append(NotQueued(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
             continue
         if people is None:
-            exceptions.append(_Exception(position, user_id, Status.UNSENT, "directory unavailable"))
+            exceptions.append(NotQueued(position, user_id, Status.UNSENT, "directory unavailable"))
             continue
         found = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
         if isinstance(found, str):
-            exceptions.append(_Exception(position, user_id, Status.WRONG_CONTACT, found))
+            exceptions.append(NotQueued(position, user_id, Status.WRONG_CONTACT, found))
         else:
             deliveries.append(found)
     return deliveries, exceptions
@@ -142,7 +141,7 @@ def delivery_to(
 
 def _send(
     dispatch: Dispatch, chunk: int, deliveries: Sequence[DeliveryMessage], lane: Lane, clock: Clock
-) -> list[_Exception]:
+) -> list[NotQueued]:
     configured = settings.current()
     due = chunk_due(dispatch.due, chunk, configured.throttle_step_seconds)
     delay = delay_until(due, clock())
@@ -151,19 +150,6 @@ def _send(
         [queues.Outgoing(each.dump(), dispatch.author, delay) for each in deliveries],
     )
     return [
-        _Exception(each.position, each.user_id, Status.UNSENT, "queue unavailable", each.address)
+        NotQueued(each.position, each.user_id, Status.UNSENT, "queue unavailable", each.address)
         for each in (deliveries[index] for index in refused)
     ]
-
-
-def _record(
-    dispatch: Dispatch, chunk: int, exceptions: Sequence[_Exception], lane: Lane, clock: Clock
-) -> None:
-    standing: dict[int, Status] = {}
-    for each in exceptions:
-        recipient = recipient_of(dispatch, each.user_id, chunk, each.position)
-        status = add_exception(recipient, each.status, each.reason, lane, clock(), each.address)
-        if status in LETTERS:
-            standing[each.position] = status
-    if standing:
-        set_letters(dispatch.id, chunk, standing)

@@ -33,7 +33,7 @@ class NotificationView:
 
     @property
     def counts(self) -> dict[str, int]:
-        total: Counter[str] = Counter()
+        total = Counter(count_by_status((), 0))  # every status, if there is no dispatch yet
         for view in self.dispatches:
             total.update(view.counts)
         return dict(total)
@@ -65,7 +65,7 @@ def find(notification_id: str, principal: Principal) -> NotificationView:
     """A notification as this principal may see it. Another application's is not found."""
     notification = _visible(notification_id, principal)
     views = []
-    for dispatch in dispatches_of(notification.id):
+    for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
         counts = count_by_status(letters, int(dispatch.recipients), is_cancelled=dispatch.is_cancelled)
         views.append(DispatchView(dispatch, counts))
@@ -74,7 +74,8 @@ def find(notification_id: str, principal: Principal) -> NotificationView:
 
 def recipients(notification_id: str, principal: Principal, cursor: str | None, limit: int) -> RecipientsPage:
     """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience."""
-    dispatches = dispatches_of(_visible(notification_id, principal).id)
+    notification = _visible(notification_id, principal)
+    dispatches = dispatches_of(notification.id, notification.dispatch_id)
     index, offset = _read_cursor(cursor)
     found: list[RecipientView] = []
     while index < len(dispatches) and len(found) < limit:

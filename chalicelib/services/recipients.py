@@ -1,12 +1,27 @@
-"""Recipients: from a dispatch, a chunk and a position to a row's identity."""
+"""Recipients: the identity of a row, and the rows of those for whom there is no message."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_due
-from chalicelib.domain.times import iso
+from chalicelib.domain.statuses import LETTERS, Status
+from chalicelib.domain.times import Clock, iso
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.users_notifications import Recipient
+from chalicelib.tables.progress import set_letters
+from chalicelib.tables.users_notifications import Recipient, add_exception
+
+
+@dataclass(frozen=True)
+class NotQueued:
+    """A recipient for whom there is no message, and why."""
+
+    position: int
+    user_id: str
+    status: Status
+    reason: str
+    address: str | None = None
 
 
 def recipient_of(dispatch: Dispatch, user_id: str, chunk: int, position: int) -> Recipient:
@@ -22,3 +37,15 @@ def recipient_of(dispatch: Dispatch, user_id: str, chunk: int, position: int) ->
         due_at=iso(due),
         expires_at=int((due + timedelta(days=configured.row_retention_days)).timestamp()),
     )
+
+
+def record_not_queued(dispatch: Dispatch, chunk: int, found: Iterable[NotQueued], clock: Clock) -> None:
+    """Write a row for each who has none yet, then the letters of what stands in the rows."""
+    standing: dict[int, Status] = {}
+    for each in found:
+        recipient = recipient_of(dispatch, each.user_id, chunk, each.position)
+        status = add_exception(recipient, each.status, each.reason, dispatch.lane, clock(), each.address)
+        if status in LETTERS:
+            standing[each.position] = status
+    if standing:
+        set_letters(dispatch.id, chunk, standing)

@@ -150,6 +150,7 @@ def _rows(
         is_express=submission.is_express,
         author=principal.author,
         created_at=created_at,
+        dispatch_id=ids.dispatch,
     )
     dispatch = Dispatch(
         ids.dispatch,

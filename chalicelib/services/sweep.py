@@ -1,7 +1,8 @@
 """Sweep: what should be in a queue and is not goes there, again and again, until it does or expires."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,6 +40,16 @@ TIME_KEPT_BACK_SECONDS = 15.0
 """No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow."""
 
 
+@contextmanager
+def _isolated(counts: Counter[str], **who: str) -> Iterator[None]:
+    """What fails for one row, or one lane, must not keep the others waiting; the next run tries it again."""
+    try:
+        yield
+    except Exception:
+        logger.exception("not swept", extra=who)
+        counts["errors"] += 1
+
+
 @dataclass(frozen=True)
 class _Ready:
     row: UsersNotification
@@ -50,8 +61,9 @@ def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int
     """One run over both lanes, express first; how many of what were handled."""
     counts: Counter[str] = Counter()
     for lane in (Lane.EXPRESS, Lane.REGULAR):
-        _sweep_pending(lane, clock, remaining_seconds, counts)
-        _sweep_unsent(lane, clock, remaining_seconds, counts)
+        for part in (_sweep_pending, _sweep_unsent):
+            with _isolated(counts, lane=str(lane)):
+                part(lane, clock, remaining_seconds, counts)
     logger.info("swept", extra=dict(counts))
     return dict(counts)
 
@@ -76,7 +88,7 @@ def _sweep_unsent(
             return
         handled = _sweep_rows(lane, rows, clock)
         counts.update(handled)
-        if handled.total() == handled["postponed"]:
+        if handled.total() == handled["postponed"] + handled["errors"]:
             return  # neither queue nor directory: more tries would only cost
 
 
@@ -85,43 +97,53 @@ def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> 
     dispatches = read_dispatches({row.dispatch_id for row in rows})
     waiting: list[tuple[UsersNotification, Dispatch]] = []
     for row in rows:
-        dispatch = dispatches.get(row.dispatch_id)
-        if row.state is not Status.UNSENT:
-            _settle(row, row.state, clock)
-            continue
-        expired = parse(row.due_at) + timedelta(hours=settings.current().unsent_expires_hours) <= clock()
-        if dispatch is None or expired:
-            reason = f"expired unsent: {row.reason}" if dispatch else "its dispatch is gone"
-            counts["expired"] += _finish(row, Status.FAILED, reason, clock)
-        elif dispatch.is_cancelled:
-            counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
-        else:
-            waiting.append((row, dispatch))
-    ready = _addressed(waiting, clock, counts)
-    _requeue(lane, ready, clock, counts)
+        with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
+            dispatch = dispatches.get(row.dispatch_id)
+            if row.state is not Status.UNSENT:
+                _settle(row, row.state, clock)
+            elif dispatch is not None and dispatch.is_cancelled:
+                counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
+            elif reason := _hopeless(row, dispatch, clock):
+                counts["expired"] += _finish(row, Status.FAILED, reason, clock)
+            elif dispatch is not None:
+                waiting.append((row, dispatch))
+    for channel in {dispatch.type for _, dispatch in waiting}:
+        of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
+        _requeue(lane, _addressed(channel, of_channel, clock, counts), clock, counts)
     return counts
 
 
+def _hopeless(row: UsersNotification, dispatch: Dispatch | None, clock: Clock) -> str | None:
+    """Why no further try makes sense, if it is so."""
+    if dispatch is None:
+        return "its dispatch is gone"
+    if dispatch.type not in CHANNELS:
+        return f"unknown channel {dispatch.type}"
+    if parse(row.due_at) + timedelta(hours=settings.current().unsent_expires_hours) <= clock():
+        return f"expired unsent: {row.reason}"
+    return None
+
+
 def _addressed(
-    waiting: Sequence[tuple[UsersNotification, Dispatch]], clock: Clock, counts: Counter[str]
+    channel: str,
+    waiting: Sequence[tuple[UsersNotification, Dispatch]],
+    clock: Clock,
+    counts: Counter[str],
 ) -> list[_Ready]:
     """The rows with whom to send to: asked of the directory again, which may have been what was missing."""
-    ready: list[_Ready] = []
-    for channel in {dispatch.type for _, dispatch in waiting}:
-        of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
-        try:
-            people = directory().people(
-                [row.user_id for row, _ in of_channel], CHANNELS[channel].contact_field
-            )
-        except DirectoryUnavailableError as error:
-            logger.warning("directory unavailable", extra={"error": str(error)})
-            for row, _ in of_channel:
+    try:
+        people = directory().people([row.user_id for row, _ in waiting], CHANNELS[channel].contact_field)
+    except DirectoryUnavailableError as error:
+        logger.warning("directory unavailable", extra={"error": str(error)})
+        for row, _ in waiting:
+            with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
                 counts["postponed"] += _postpone(row, "directory unavailable", clock)
-            continue
-        for row, dispatch in of_channel:
-            found = delivery_to(
-                people.get(row.user_id), dispatch, row.user_id, int(row.chunk), int(row.position)
-            )
+        return []
+    ready: list[_Ready] = []
+    for row, dispatch in waiting:
+        with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
+            person = people.get(row.user_id)
+            found = delivery_to(person, dispatch, row.user_id, int(row.chunk), int(row.position))
             if isinstance(found, str):
                 counts["wrong contact"] += _finish(row, Status.WRONG_CONTACT, found, clock)
             else:
@@ -144,12 +166,13 @@ def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[
         )
     )
     for index, each in enumerate(ready):
-        if index in refused:
-            counts["postponed"] += _postpone(each.row, "queue unavailable", clock)
-            continue
-        counts["requeued"] += 1
-        if mark_requeued(each.row, clock()):
-            clear_unsent_letter(each.row.dispatch_id, int(each.row.chunk), int(each.row.position))
+        with _isolated(counts, user=each.row.user_id, dispatch=each.row.dispatch_id):
+            if index in refused:
+                counts["postponed"] += _postpone(each.row, "queue unavailable", clock)
+                continue
+            counts["requeued"] += 1
+            if mark_requeued(each.row, clock()):
+                clear_unsent_letter(each.row.dispatch_id, int(each.row.chunk), int(each.row.position))
 
 
 def _postpone(row: UsersNotification, reason: str, clock: Clock) -> int:

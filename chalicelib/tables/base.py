@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from pynamodb.connection.base import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import ITEM, KEY
@@ -56,6 +57,32 @@ class ConditionFailedError(Exception):
 
 class BatchUnprocessedError(Exception):
     """DynamoDB went on leaving parts of a batch undone."""
+
+
+_TRANSIENT_CODES = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TransactionConflictException",
+    }
+)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database is out of reach or asks to wait, as against a fault of our own that stays."""
+    if isinstance(error, PynamoDBException):
+        return is_outage(error.cause)
+    if isinstance(error, VerboseClientError):
+        error = error.__cause__ or error
+    if isinstance(error, ClientError):
+        status = cast(dict[str, Any], error.response).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response["Error"].get("Code") in _TRANSIENT_CODES
+    return isinstance(error, BatchUnprocessedError | HTTPClientError | BotocoreConnectionError)
 
 
 _connections: dict[str, Connection] = {}

@@ -101,8 +101,10 @@ def read_dispatches(dispatch_ids: Iterable[str]) -> dict[str, Dispatch]:
     return {dispatch.id: dispatch for dispatch in found}
 
 
-def dispatches_of(notification_id: str) -> list[Dispatch]:
-    """All dispatches of a notification, oldest first."""
-    ids = [key.id for key in Dispatch.by_notification.query(notification_id)]
+def dispatches_of(notification_id: str, first_id: str | None) -> list[Dispatch]:
+    """All dispatches of a notification, oldest first; the first is named, since the index may lag behind."""
+    ids = {key.id for key in Dispatch.by_notification.query(notification_id)}
+    if first_id:
+        ids.add(first_id)
     dispatches = read_dispatches(ids)
-    return [dispatches[each] for each in ids if each in dispatches]
+    return [dispatches[each] for each in sorted(dispatches)]

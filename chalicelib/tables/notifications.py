@@ -30,5 +30,6 @@ class Notification(Table):
     is_express = BooleanAttribute()
     author = UnicodeAttribute()
     created_at = UnicodeAttribute()
+    dispatch_id = UnicodeAttribute(null=True)  # its first: the index of dispatches lags a moment behind
 
     by_month = ByMonth()

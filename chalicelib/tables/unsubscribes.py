@@ -16,7 +16,7 @@ class Unsubscribe(Table):
     table_variable = "UNSUBSCRIBES_TABLE"
 
     user_id = UnicodeAttribute(hash_key=True)
-    scopes = UnicodeSetAttribute()
+    scopes = UnicodeSetAttribute(null=True)  # the last scope that is taken away takes the attribute along
 
 
 def refuses(scopes: Iterable[str], channel: str) -> bool:
@@ -27,7 +27,7 @@ def refuses(scopes: Iterable[str], channel: str) -> bool:
 def unsubscribed_among(user_ids: Iterable[str], channel: str) -> set[str]:
     """Who of these users wants nothing by a channel; may lag a moment behind (deliver checks again)."""
     found = batch_get({Unsubscribe: user_ids}, consistent=False)[Unsubscribe]
-    return {row.user_id for row in found if refuses(row.scopes, channel)}
+    return {row.user_id for row in found if refuses(row.scopes or (), channel)}
 
 
 def add_scope(user_id: str, scope: str) -> None:

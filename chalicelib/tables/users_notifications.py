@@ -120,7 +120,10 @@ def claim_for_sending(
         row.user_id.does_not_exist()
         | (row.status == Status.UNSENT)
         | ((row.status == Status.QUEUED) & (row.not_before.does_not_exist() | (row.not_before <= iso(now))))
-        | ((row.status == Status.SENDING) & ((row.lease_until <= iso(now)) | (row.lease_owner == lease.owner)))
+        | (
+            (row.status == Status.SENDING)
+            & ((row.lease_until <= iso(now)) | (row.lease_owner == lease.owner))
+        )
     )
     actions = [
         row.status.set(Status.SENDING),
@@ -216,7 +219,12 @@ def _result(outcome: Outcome) -> str:
 
 def _failed_mark(dispatch_id: str, at: datetime) -> list[Action]:
     row = UsersNotification
-    return [row.attention.set(f"failed#{dispatch_id}"), row.attention_at.set(iso(at))]
+    return [row.attention.set(failed_mark(dispatch_id)), row.attention_at.set(iso(at))]
+
+
+def failed_mark(dispatch_id: str) -> str:
+    """Where the failed rows of a dispatch stand in the attention index."""
+    return f"failed#{dispatch_id}"
 
 
 def unsent_mark(lane: Lane, user_id: str) -> str:
@@ -244,7 +252,7 @@ def add_exception(
     if status is Status.UNSENT:
         row.attention, row.attention_at = unsent_mark(lane, recipient.user_id), iso(now)
     elif status is Status.FAILED:
-        row.attention, row.attention_at = f"failed#{recipient.dispatch_id}", iso(now)
+        row.attention, row.attention_at = failed_mark(recipient.dispatch_id), iso(now)
     try:
         row.put(condition=UsersNotification.user_id.does_not_exist())
     except ConditionFailedError as failure:
@@ -268,6 +276,7 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
         row.reason.set(_brief(reason)),
         row.attempts.set(row.attempts | 0),
         row.updated_at.set(iso(now)),
+        row.not_before.remove(),
         row.lease_owner.remove(),  # who held it and wakes up late has lost it
         *_identity(recipient),
         *_failed_mark(recipient.dispatch_id, now),

@@ -36,7 +36,7 @@ def _bury(record: Record) -> None:
             service.bury_delivery(DeliveryMessage.load(record["body"]), url, utc_now)
     except UnknownMessageError:
         # Nobody is named by it, so nobody can be marked: the log is the only place where it can be seen.
-        logger.error("unknown dead letter", extra={"queue": url, "body": record["body"][:1000]})
+        logger.error("unknown dead letter", extra={"queue": url, "id": record["messageId"]})
 
 
 def _queue_of(arn: str) -> tuple[str, str]:

@@ -9,8 +9,9 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, UnknownMessageError
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import logger
-from chalicelib.services.deliver import Delivery, Incoming
-from chalicelib.workers.records import remaining_seconds, report
+from chalicelib.services.aftermath import Incoming
+from chalicelib.services.deliver import Delivery
+from chalicelib.workers.records import group_of, remaining_seconds, report
 
 blueprint = Blueprint(__name__)
 
@@ -29,7 +30,9 @@ def _work(event: SQSEvent, lane: Lane) -> dict[str, Any]:
     batch, unknown = [], []
     for record in event.to_dict()["Records"]:
         try:
-            batch.append(Incoming(record["messageId"], DeliveryMessage.load(record["body"])))
+            batch.append(
+                Incoming(record["messageId"], DeliveryMessage.load(record["body"]), group_of(record))
+            )
         except UnknownMessageError:
             logger.exception("unknown message", extra={"id": record["messageId"]})
             unknown.append(record["messageId"])

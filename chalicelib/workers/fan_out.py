@@ -8,7 +8,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.times import utc_now
 from chalicelib.services import fan_out
-from chalicelib.workers.records import work_each
+from chalicelib.workers.records import group_of, work_each
 
 blueprint = Blueprint(__name__)
 
@@ -26,5 +26,5 @@ def fan_out_regular(event: SQSEvent) -> dict[str, Any]:
 def _work(event: SQSEvent, lane: Lane) -> dict[str, Any]:
     return work_each(
         event.to_dict()["Records"],
-        lambda record: fan_out.fan_out(FanOutMessage.load(record["body"]), lane, utc_now),
+        lambda record: fan_out.fan_out(FanOutMessage.load(record["body"]), lane, group_of(record), utc_now),
     )

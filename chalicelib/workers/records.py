@@ -11,6 +11,11 @@ Record = dict[str, Any]
 """An SQS record as Lambda passes it: messageId, body, eventSourceARN, …"""
 
 
+def group_of(record: Record) -> str:
+    """The tenant that a message was sent for."""
+    return str(record.get("attributes", {}).get("MessageGroupId", "unknown"))
+
+
 def remaining_seconds(event: BaseLambdaEvent) -> Callable[[], float]:
     """A clock that runs down to the end of this invocation."""
     context: Any = event.context

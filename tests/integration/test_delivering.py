@@ -11,7 +11,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Permanent, RateLimited, Retryable
 from chalicelib.domain.times import iso, later
 from chalicelib.security import SecretUnavailableError, read_unsubscribe_link
-from chalicelib.services.deliver import KEPT_NOTIFICATIONS, _notifications, _remember_notifications
+from chalicelib.services.letters import KEPT_NOTIFICATIONS, _notifications, remember_notifications
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
 from chalicelib.tables.users_notifications import UsersNotification
@@ -350,11 +350,11 @@ def test_a_warm_function_remembers_a_bounded_number_of_notifications(world: Worl
             created_at="x",
         ).save()
     for each in ids:
-        _remember_notifications({each})
+        remember_notifications({each})
     assert list(_notifications) == ids[-KEPT_NOTIFICATIONS:]
     world.database.requests.clear()
-    _remember_notifications({ids[-1], ids[-2]})
+    remember_notifications({ids[-1], ids[-2]})
     assert not world.database.requests
     first = ids[8]
-    _remember_notifications({first, ids[0]})
+    remember_notifications({first, ids[0]})
     assert {first, ids[0]} <= set(_notifications)

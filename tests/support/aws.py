@@ -28,7 +28,7 @@ from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import iso, later, parse
-from chalicelib.services import deliver as deliver_service
+from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
 from chalicelib.tables import base
 from chalicelib.tables.audiences import read_chunk
@@ -315,7 +315,7 @@ class World:
         settings.current.cache_clear()
         security.forget_secrets()
         base.forget_connections()
-        deliver_service._notifications.clear()
+        letters_service._notifications.clear()
 
         self.queues = Queues(sqs, urls, self.clock)
         monkeypatch.setattr(queues, "client", lambda: self.queues)

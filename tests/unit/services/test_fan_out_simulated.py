@@ -116,7 +116,7 @@ class Simulation:
             if self.chaos and self.chaos.random() < 0.05:  # not acknowledged in time: it comes again
                 again = later(self.now, VISIBILITY_SECONDS)
                 heapq.heappush(self.coming, Coming(again, self.chaos.random(), taken.message, taken.depth))
-            fan_out.fan_out(taken.message, Lane.REGULAR, lambda: self.now)
+            fan_out.fan_out(taken.message, Lane.REGULAR, "shop", lambda: self.now)
 
 
 @contextmanager
