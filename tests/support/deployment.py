@@ -321,6 +321,14 @@ class Deployment:
         """Wait until so many messages lie in a queue."""
         wait_until(lambda: len(self.queued(queue)) == number, timeout, f"{number} messages in {queue}")
 
+    def send_again(self, queue: str, message: QueuedMessage) -> None:
+        """Put a copy of a message into its queue: SQS delivers at least once."""
+        self.sqs.send_message(
+            QueueUrl=self.url_of(queue),
+            MessageBody=json.dumps(message.body),
+            MessageGroupId=message.group or "",
+        )
+
     def said_by(self, function: str) -> str:
         """What a function has logged."""
         group = self.functions.get_function_configuration(FunctionName=self.name_of(function))
