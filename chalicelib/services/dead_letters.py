@@ -53,7 +53,8 @@ def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     if user_ids is None:
         # Nobody knows any more who they were, but how many.
         size = min(CHUNK_SIZE, int(dispatch.recipients) - chunk * CHUNK_SIZE)
-        set_letters(dispatch.id, chunk, dict.fromkeys(range(size), Status.FAILED))
+        if size > 0:
+            set_letters(dispatch.id, chunk, dict.fromkeys(range(size), Status.FAILED))
         return
     record_not_queued(
         dispatch,

@@ -1,6 +1,7 @@
 """Dead letters: what nobody could handle is a failure that everybody can see."""
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.domain.fanning import ChunkRange
 from chalicelib.domain.lanes import Lane
@@ -123,7 +124,8 @@ def test_a_wide_range_is_split_until_each_chunk_has_failed(world: World) -> None
 def test_a_fan_out_that_never_works_ends_as_visible_failures(world: World, lane: Lane) -> None:
     dispatch = world.submit(user_ids(2), is_express=lane is Lane.EXPRESS)
     world.checks = False
-    world.database.fail("BatchGetItem", times=5, if_body='"unsubscribes"')
+    broken = ClientError({"Error": {"Code": "ValidationException", "Message": "no"}}, "BatchGetItem")
+    world.database.fail("BatchGetItem", times=5, if_body='"unsubscribes"', error=broken)
     world.settle(seconds=5 * 360)
     world.check()
     assert world.counts(dispatch) == {"failed": 2}

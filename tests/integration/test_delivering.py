@@ -4,19 +4,24 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.channels.base import Letter
 from chalicelib.domain.backoff import attempt_limit
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Permanent, RateLimited, Retryable
+from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later
 from chalicelib.security import SecretUnavailableError, read_unsubscribe_link
 from chalicelib.services.letters import KEPT_NOTIFICATIONS, _notifications, remember_notifications
+from chalicelib.services.recipients import recipient_of
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
-from chalicelib.tables.users_notifications import UsersNotification
+from chalicelib.tables.progress import set_letters
+from chalicelib.tables.unsubscribes import Unsubscribe
+from chalicelib.tables.users_notifications import UsersNotification, add_exception
 from tests.support import factories
-from tests.support.aws import SECRETS, World
+from tests.support.aws import FUNCTION_SECONDS, SECRETS, World
 from tests.support.factories import START, address_of, user_id, user_ids
 
 DELIVERY = "DELIVERY_REGULAR_QUEUE_URL"
@@ -227,11 +232,16 @@ def test_a_sending_that_breaks_harms_no_other_and_ends_as_a_dead_letter(world: W
     assert world.row(users[1])["reason"] == "dead_letter"
 
 
-def test_a_secret_out_of_reach_is_tried_again(world: World) -> None:
+def test_a_secret_out_of_reach_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(secret_id: str) -> dict[str, str]:
+        raise SecretUnavailableError(secret_id)
+
     dispatch = queued(world)
-    world.channel.answers[address_of(ANNA)] = [SecretUnavailableError("link")]
-    world.deliver()
-    assert world.row(ANNA)["reason"] == "secret unavailable: link"
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.security.read_secret", unavailable)
+        world.deliver()
+    assert world.row(ANNA)["reason"] == "cannot send yet: link"
+    assert not world.channel.sent
     world.settle(seconds=60)
     assert world.counts(dispatch) == {"sent": 1}
 
@@ -260,24 +270,104 @@ def test_a_progress_that_cannot_be_written_brings_the_messages_again(world: Worl
 
 
 @pytest.mark.parametrize("table", ["dispatches", "unsubscribes", "notifications"])
-def test_a_batch_that_cannot_be_read_comes_again_whole(world: World, table: str) -> None:
-    dispatch = queued(world, user_ids(2))
-    world.database.fail("BatchGetItem", if_body=f'"{table}"')
-    world.deliver()
-    assert len(world.crashes) == 1
-    assert not world.channel.sent
-    world.settle(seconds=360)
+@pytest.mark.parametrize("lane", Lane)
+def test_an_outage_while_reading_puts_the_batch_off_however_often(
+    world: World, table: str, lane: Lane
+) -> None:
+    dispatch = queued(world, user_ids(2), is_express=lane is Lane.EXPRESS)
+    world.database.fail("BatchGetItem", if_body=f'"{table}"', times=8)
+    world.settle(seconds=8 * 40)
+    assert not world.crashes
     assert world.counts(dispatch) == {"sent": 2}
+    assert set(world.channel.addresses().values()) == {1}
 
 
-def test_a_claim_that_fails_harms_no_other(world: World) -> None:
-    dispatch = queued(world, user_ids(3))
-    world.database.fail("UpdateItem", "users_notifications")
-    world.deliver()
-    assert world.counts(dispatch) == {"queued": 1, "sent": 2}
-    world.settle(seconds=360)
+@pytest.mark.parametrize("lane", Lane)
+def test_an_outage_at_the_claim_puts_the_message_off_and_harms_no_other(world: World, lane: Lane) -> None:
+    dispatch = queued(world, user_ids(3), is_express=lane is Lane.EXPRESS)
+    world.database.fail("UpdateItem", "users_notifications", times=8)
+    world.settle(seconds=8 * 40)
     assert world.counts(dispatch) == {"sent": 3}
     assert set(world.channel.addresses().values()) == {1}
+
+
+def test_what_the_database_refuses_for_good_counts_towards_the_dead_letters(world: World) -> None:
+    dispatch = queued(world)
+    broken = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
+    world.database.fail("UpdateItem", "users_notifications", times=5, error=broken)
+    world.settle(seconds=5 * 360)
+    assert world.counts(dispatch) == {"failed": 1}
+    assert world.row(ANNA)["reason"] == "dead_letter"
+
+
+def test_an_outage_after_the_send_leaves_the_message_to_come_again(world: World) -> None:
+    dispatch = queued(world)
+    world.database.fail("UpdateItem", "users_notifications", if_body='"sent"')
+    world.deliver()
+    (kept,) = world.queues.waiting(DELIVERY)
+    assert kept.receives == 1
+    world.settle(seconds=400)
+    assert world.counts(dispatch) == {"sent": 1}
+    assert len({letter.id for letter in world.channel.sent}) == 1
+
+
+def test_nothing_is_sent_when_what_comes_before_was_slow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch = queued(world)
+
+    def slowly(*_: object) -> Letter:
+        world.clock.advance(FUNCTION_SECONDS - 5)
+        return factories.letter()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.services.deliver.write_letter", slowly)
+        world.deliver(limit=1)
+    assert not world.channel.sent
+    assert (world.row(ANNA)["status"], world.row(ANNA)["attempts"]) == ("queued", 0)
+    world.settle(seconds=10)
+    assert world.counts(dispatch) == {"sent": 1}
+
+
+def test_without_a_public_address_nothing_is_sent_yet(world: World) -> None:
+    dispatch = queued(world)
+    world.configure("PUBLIC_URL", "")
+    world.deliver()
+    assert not world.channel.sent
+    assert "PUBLIC_URL" in world.row(ANNA)["reason"]
+    world.configure("PUBLIC_URL", "https://vestnik.example.org")
+    world.settle(seconds=60)
+    assert world.counts(dispatch) == {"sent": 1}
+
+
+def test_a_provider_that_only_says_wait_is_given_up_after_a_day(world: World) -> None:
+    dispatch = queued(world)
+    world.channel.by_default = RateLimited("slow down", 900)
+    world.settle(seconds=25 * 3600)
+    assert world.counts(dispatch) == {"failed": 1}
+    assert world.row(ANNA)["reason"] == "given up: slow down"
+
+
+def test_an_unsent_letter_goes_when_the_queue_had_taken_the_message_after_all(world: World) -> None:
+    dispatch = queued(world)
+    waiting = world.queues.waiting(DELIVERY)[0]
+    world.queues.take(DELIVERY, 1)
+    recipient = recipient_of(dispatch, ANNA, 0, 0)
+    add_exception(recipient, Status.UNSENT, "queue unavailable", Lane.REGULAR, world.clock())
+    set_letters(dispatch.id, 0, {0: Status.UNSENT})
+    world.queues.put(DELIVERY, waiting.body)
+    world.channel.answers[address_of(ANNA)] = [Retryable("busy")]
+    world.deliver()
+    assert world.counts(dispatch) == {"queued": 1}
+    world.settle(seconds=60)
+    assert world.counts(dispatch) == {"sent": 1}
+
+
+def test_a_user_whose_last_refusal_was_taken_back_is_sent_to(world: World) -> None:
+    Unsubscribe(ANNA).save()
+    dispatch = queued(world)
+    world.deliver()
+    assert world.counts(dispatch) == {"sent": 1}
 
 
 def test_who_loses_the_lease_during_the_send_leaves_the_outcome_to_the_other(world: World) -> None:

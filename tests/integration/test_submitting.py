@@ -36,6 +36,7 @@ def test_everything_is_written_before_one_message_goes_out(world: World) -> None
         "is_express": False,
         "author": "application:shop",
         "created_at": "2026-11-23T10:00:00.000Z",
+        "dispatch_id": dispatch.id,
     }
     (row,) = world.table("DISPATCHES_TABLE")
     assert (row["recipients"], row["chunks"], row["due_at"]) == (250, 3, "2026-11-23T10:00:00.000Z")

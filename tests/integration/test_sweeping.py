@@ -173,8 +173,7 @@ def test_an_end_that_was_interrupted_is_repaired_by_the_next_run(world: World, t
     world.clock.advance(72 * HOUR)
     mark = '"failed#' if table == "users_notifications" else ""
     world.database.fail("UpdateItem", table, if_body=mark)
-    with pytest.raises(Exception, match="Could not connect"):
-        world.sweep()
+    assert world.sweep()["errors"] == 1
     (row,) = world.rows().values()
     assert row["status"] == "failed"
     assert row["attention"].startswith("unsent#")

@@ -429,7 +429,12 @@ class World:
     def invoke(self, handler: Any, variable: str, bodies: Sequence[str], seconds: float) -> set[int]:
         """One invocation with these messages; the indexes of those that it does not acknowledge."""
         records = [
-            {"messageId": f"m{index}", "body": body, "eventSourceARN": _arn(self.queues.url(variable))}
+            {
+                "messageId": f"m{index}",
+                "body": body,
+                "eventSourceARN": _arn(self.queues.url(variable)),
+                "attributes": {"MessageGroupId": factories.SHOP.author},
+            }
             for index, body in enumerate(bodies)
         ]
         answer = handler({"Records": records}, Invocation(self.clock, seconds))
