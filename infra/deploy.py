@@ -41,11 +41,26 @@ def deploy(
     template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
     client = session(endpoint_url).client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
     stack = Stack(client, stack_name or f"vestnik-{stage}", tell)
+    _check_reserve({**_defaults(declared), **stack.parameters(), **given})
     if not stack.apply(template_url, declared, given):
         tell(f"{stack.name} already is as asked")
     if "PublicUrl" not in given and (address := _missing_public_url(stack, endpoint_url)):
         stack.apply(template_url, declared, {**given, "PublicUrl": address})
     return stack.outputs()
+
+
+def _defaults(declared: dict[str, Any]) -> dict[str, str]:
+    return {name: str(parameter.get("Default", "")) for name, parameter in declared.items()}
+
+
+def _check_reserve(parameters: dict[str, str]) -> None:
+    """More consumers than are reserved would be throttled, and throttled messages end as dead letters."""
+    reserved = int(parameters.get("ExpressReservedConcurrency", 0))
+    consumers = int(parameters.get("ExpressConcurrency", 0))
+    if 0 < reserved < consumers:
+        raise DeploymentError(
+            f"ExpressReservedConcurrency is {reserved}, less than ExpressConcurrency, which is {consumers}"
+        )
 
 
 def function_environment(stack_name: str, endpoint_url: str | None = None) -> dict[str, str]:

@@ -19,7 +19,7 @@ Resources = dict[str, dict[str, Any]]
 
 FUNCTIONS = {
     "APIHandler": (29, 1024),
-    "FanOutExpress": (60, 512),
+    "FanOutExpress": (30, 512),
     "FanOutRegular": (60, 512),
     "DeliverExpress": (20, 512),
     "DeliverRegular": (60, 512),

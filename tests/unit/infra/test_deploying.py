@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from infra.artifacts import ArtifactBucket
-from infra.deploy import deploy
+from infra.deploy import _check_reserve, deploy
 from infra.stack import DeploymentError, Stack
 
 TEMPLATE: dict[str, Any] = {
@@ -248,3 +248,14 @@ def scripted() -> Iterator[Script]:
     with script.stubber:
         yield script
         script.stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(("reserved", "consumers"), [("20", "30"), ("1", "2")])
+def test_fewer_reserved_than_consumers_is_refused(reserved: str, consumers: str) -> None:
+    with pytest.raises(DeploymentError, match="less than ExpressConcurrency"):
+        _check_reserve({"ExpressReservedConcurrency": reserved, "ExpressConcurrency": consumers})
+
+
+@pytest.mark.parametrize(("reserved", "consumers"), [("20", "20"), ("0", "1000")])
+def test_enough_or_no_reserve_is_accepted(reserved: str, consumers: str) -> None:
+    _check_reserve({"ExpressReservedConcurrency": reserved, "ExpressConcurrency": consumers})
