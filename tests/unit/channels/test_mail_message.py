@@ -121,6 +121,32 @@ def test_no_line_break_in_a_title_makes_a_header(breaking: str) -> None:
     assert found["Bcc"] is None
 
 
+ENCODED_WORDS = [
+    "Hi =?utf-8?q?a=0D=0ABcc:_eve@example.com=0D=0A=0D=0Abody?= there",
+    "=?utf-8?b?YQ0KQmNjOiBldmVAZXhhbXBsZS5jb20NCg0KYm9keQ==?=",
+    "=?us-ascii?q?hello?= =?utf-8?q?world?=",
+    "=?",
+    "a?= =?b",
+]
+
+
+@pytest.mark.parametrize("title", ENCODED_WORDS)
+def test_what_looks_like_an_encoded_word_is_only_text(title: str) -> None:
+    found = read(letter(title=title))
+    assert str(found["Subject"]) == title
+    assert found["Bcc"] is None
+    assert sorted(found.keys()) == sorted(read(letter()).keys())
+    assert b"\n" not in written(letter(title=title)).replace(b"\r\n", b"")
+
+
+@given(st.lists(st.sampled_from([*ENCODED_WORDS, "x" * 70, "слово", "word", "=0D=0A", "?="]), max_size=8))
+def test_a_title_is_read_back_as_it_was(words: list[str]) -> None:
+    title = " ".join(words)
+    found = read(letter(title=title))
+    assert str(found["Subject"]) == title
+    assert sorted(found.keys()) == sorted(read(letter()).keys())
+
+
 @pytest.mark.parametrize(
     ("contact", "address"),
     [
@@ -130,6 +156,7 @@ def test_no_line_break_in_a_title_makes_a_header(breaking: str) -> None:
         ("анна@example.com", None),
         ("anna@example.com\r\nBcc: eve@example.com", None),
         ("anna@example.com, eve@example.com", None),
+        ("=?utf-8?q?=0d=0aX-In=3Ay=0d=0a?=@example.com", None),
         ("anna", None),
         ("@example.com", None),
         ("", None),

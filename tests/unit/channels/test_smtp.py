@@ -3,9 +3,10 @@
 import gc
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,6 +163,38 @@ def test_a_server_that_goes_away_leaves_it_open(server: ScriptedSmtp, step: Step
 
 
 # With a certificate, and with a log-in.
+
+
+SCRIPT_FOR_A_SLOW_READER = (b"220 hello", b"250 hello", b"250 sender", b"250 recipient", b"354 go on")
+
+
+def test_nothing_more_is_sent_of_a_mail_that_was_put_off() -> None:
+    """A server that stops reading in the middle of a mail must not get the rest when it reads again."""
+    given_up = threading.Event()
+    received: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            for reply in SCRIPT_FOR_A_SLOW_READER:
+                connection.sendall(reply + b"\r\n")
+                if reply != SCRIPT_FOR_A_SLOW_READER[-1]:
+                    connection.recv(1024)
+            assert given_up.wait(30)
+            with suppress(ConnectionResetError):
+                while block := connection.recv(1 << 20):
+                    received.append(block)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        with session(listener.getsockname()[1]) as opened:
+            assert isinstance(opened.send(letter(text="слово " * 200_000)), Retryable)
+            given_up.set()
+            assert isinstance(opened.send(letter(address="anna@example.com")), Retryable)  # the loop goes on
+        thread.join(30)
+    assert not b"".join(received).endswith(b"\r\n.\r\n")
 
 
 @pytest.fixture(scope="module")
