@@ -33,13 +33,13 @@ def test_messages_that_fail_five_times_leave_by_the_dead_letters(vestnik: Deploy
     with ExitStack() as soon:
         for queue in QUEUES:  # at once: five failures take some seconds
             soon.enter_context(vestnik.failing_soon(queue))
-            poison, unknown = str(uuid.uuid4()), str(uuid.uuid4())
-            for body in (f"not {{ JSON {poison}", message_for_nobody(queue, unknown)):
-                vestnik.sqs.send_message(QueueUrl=vestnik.url_of(queue), MessageBody=body)
+            unknown = str(uuid.uuid4())
+            poison = vestnik.put_into(queue, "not { JSON")
+            vestnik.put_into(queue, message_for_nobody(queue, unknown))
             marks += [poison, unknown]
         wait_until(
-            lambda: [mark for mark in marks if mark not in vestnik.said_by("DeadLetters")] == [],
-            COLD_SECONDS, "all of them among the dead letters",
+            lambda: vestnik.has_logged("DeadLetters", marks),
+            2 * COLD_SECONDS, "all of them among the dead letters",
         )  # fmt: skip
 
     for queue in QUEUES:

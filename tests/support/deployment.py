@@ -321,31 +321,39 @@ class Deployment:
         """Wait until so many messages lie in a queue."""
         wait_until(lambda: len(self.queued(queue)) == number, timeout, f"{number} messages in {queue}")
 
+    def put_into(self, queue: str, body: str, group: str = "somebody") -> str:
+        """Put a message into a queue as it is; its id."""
+        sent = self.sqs.send_message(QueueUrl=self.url_of(queue), MessageBody=body, MessageGroupId=group)
+        return sent["MessageId"]
+
     def send_again(self, queue: str, message: QueuedMessage) -> None:
         """Put a copy of a message into its queue: SQS delivers at least once."""
-        self.sqs.send_message(
-            QueueUrl=self.url_of(queue),
-            MessageBody=json.dumps(message.body),
-            MessageGroupId=message.group or "",
-        )
+        self.put_into(queue, json.dumps(message.body), message.group or "")
 
-    def said_by(self, function: str) -> str:
-        """What a function has logged."""
-        group = self.functions.get_function_configuration(FunctionName=self.name_of(function))
-        found = self._logs.filter_log_events(logGroupName=group["LoggingConfig"]["LogGroup"])
-        return "\n".join(event["message"] for event in found["events"])
+    def has_logged(self, function: str, marks: Iterable[str]) -> bool:
+        """Whether all of these stand somewhere in a function's log."""
+        configuration = self.functions.get_function_configuration(FunctionName=self.name_of(function))
+        found = self._logs.filter_log_events(logGroupName=configuration["LoggingConfig"]["LogGroup"])
+        said = "\n".join(event["message"] for event in found["events"])
+        return all(mark in said for mark in marks)
 
     @contextmanager
     def paused(self, function: str) -> Iterator[None]:
-        """Let a function take nothing from its queue meanwhile: 'DeliverExpress', …"""
-        (mapping,) = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))[
-            "EventSourceMappings"
-        ]
-        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        """Let a function take nothing from its queue until the block ends or `resume`: 'DeliverExpress', …"""
+        self._enable(function, False)
         try:
             yield
         finally:
-            self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+            self.resume(function)
+
+    def resume(self, function: str) -> None:
+        """Let a function take messages from its queue again."""
+        self._enable(function, True)
+
+    def _enable(self, function: str, enabled: bool) -> None:
+        found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
+        (mapping,) = found["EventSourceMappings"]
+        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
     def name_of(self, function: str) -> str:
         """The name of a function by its id in the template: 'DeliverExpress', …"""
