@@ -14,6 +14,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
+# The tests of a file share what is costly to make.
+PARALLEL := --numprocesses=auto --dist=loadfile
 SOURCES := app.py chalicelib infra localstack tests
 
 # Both installers wait for a slow network and try again.
@@ -69,7 +71,8 @@ deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOIN
 
 .PHONY: test
 test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end
-	@$(RUN) -m pytest tests/unit tests/integration tests/e2e $(ARGS)
+	@$(RUN) -m pytest $(PARALLEL) tests/unit tests/integration
+	@$(RUN) -m pytest tests/e2e
 
 .PHONY: check
 check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
@@ -77,7 +80,7 @@ check: $(READY) ## Check format, style, types, layers; run the tests of tests/un
 	$(RUN) -m ruff check $(SOURCES)
 	$(RUN) -m mypy --strict
 	$(BIN)/lint-imports
-	$(RUN) -m pytest --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
+	$(RUN) -m pytest $(PARALLEL) --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended

@@ -343,7 +343,10 @@ def test_without_a_public_address_nothing_is_sent_yet(world: World) -> None:
 def test_a_provider_that_only_says_wait_is_given_up_after_a_day(world: World) -> None:
     dispatch = queued(world)
     world.channel.by_default = RateLimited("slow down", 900)
-    world.settle(seconds=25 * 3600)
+    world.settle(seconds=3 * 900)
+    assert (world.row(ANNA)["status"], world.row(ANNA)["attempts"]) == ("queued", 0)
+    world.clock.advance(24 * 3600)
+    world.settle()
     assert world.counts(dispatch) == {"failed": 1}
     assert world.row(ANNA)["reason"] == "given up: slow down"
 

@@ -30,7 +30,7 @@ from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import iso, later, parse
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
-from chalicelib.tables import base
+from chalicelib.tables import audiences, base
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.dispatches import Dispatch
@@ -320,6 +320,8 @@ class World:
         self.queues = Queues(sqs, urls, self.clock)
         monkeypatch.setattr(queues, "client", lambda: self.queues)
         monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
+        # moto's tables lose items when several threads write to them.
+        monkeypatch.setattr(audiences, "WRITERS", 1)
         for module in (dead_letters, deliver, fan_out, sweep):
             monkeypatch.setattr(module, "utc_now", self.clock)
         self.channel = ScriptedChannel()

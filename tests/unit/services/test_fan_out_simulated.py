@@ -165,7 +165,7 @@ def test_without_a_throttle_everything_is_due_at_once() -> None:
     assert simulation.hops == 0
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.integers(1, 100_000), st.integers(0, 3_600), st.integers(0, 2**32))
 def test_every_user_is_queued_and_nobody_early_whatever_the_queue_does(
     recipients: int, step: int, seed: int
@@ -186,7 +186,7 @@ def test_every_user_is_queued_and_nobody_early_whatever_the_queue_does(
         assert min(moments) <= later(due, 5 * LONGEST_WAIT_SECONDS)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.integers(1, 100_000))
 def test_every_recipient_has_one_chunk_and_one_position(recipients: int) -> None:
     simulation = Simulation(recipients, step=60)
