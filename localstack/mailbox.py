@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -262,4 +263,5 @@ def _print_mail(mails: Mails, wanted: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make mails | head` is no error
     raise SystemExit(main())

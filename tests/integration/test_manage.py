@@ -1,0 +1,71 @@
+"""The operator's commands: what they print, and that a refusal is one line."""
+
+import json
+import sys
+
+import pytest
+
+from chalicelib.services import accounts
+from infra import manage
+from tests.support.api import basic
+from tests.support.aws import World
+from tests.support.factories import user_id, user_ids
+
+
+@pytest.fixture(autouse=True)
+def _stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The world's environment is there already: nothing has to be asked of a stack."""
+    monkeypatch.setattr(manage, "use_stack", lambda stack_name, endpoint_url: None)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["manage", *words])
+    manage.main()
+    return capsys.readouterr().out
+
+
+def test_an_administrator_and_a_token(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    password = run(monkeypatch, capsys, "create-administrator", "anna").splitlines()[1].split()[1]
+    assert accounts.authenticate(basic("anna", password)).name == "anna"
+    token = run(monkeypatch, capsys, "token", "anna").strip()
+    assert accounts.authenticate(f"Bearer {token}").name == "anna"
+
+
+def test_an_application(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = run(monkeypatch, capsys, "register-application", "shop").splitlines()[0]
+    assert accounts.authenticate(header.partition(": ")[2]).name == "shop"
+
+
+def test_a_contact_and_what_became_of_a_notification(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, capsys, "add-contact", user_id(1), "--email", "anna@example.com", "--locale", "ru")
+    dispatch = world.submit(user_ids(2))
+    world.settle()
+    shown = json.loads(run(monkeypatch, capsys, "show", dispatch.notification_id, "--recipients", "5"))
+    assert (shown["recipients"], shown["counts"]["sent"], shown["counts"]["wrong_contact"]) == (2, 1, 1)
+    assert [each["reason"] for each in shown["first_recipients"]] == [None, "unknown to the directory"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["show", "nothing"], "no such notification"),
+        (["add-contact", "anna"], "not a UUID"),
+        (["token", "nobody"], "no administrator"),
+        (["register-application", "basic"], "scheme"),
+    ],
+)
+def test_a_refusal_is_one_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, words: list[str], reason: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["manage", *words])
+    with pytest.raises(SystemExit) as refused:
+        manage.main()
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
