@@ -20,14 +20,14 @@ from chalicelib.services.fan_out import delivery_to, directory
 from chalicelib.services.submit import hand_to_fan_out
 from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
 from chalicelib.tables.progress import clear_unsent_letter, set_letters
-from chalicelib.tables.users_notifications import (
-    UsersNotification,
+from chalicelib.tables.unsent import (
     finish_unsent,
     mark_requeued,
     postpone_unsent,
     settle_finished,
     unsent_rows,
 )
+from chalicelib.tables.users_notifications import UsersNotification
 
 PENDING_AFTER_SECONDS = 60
 """Younger ones are most likely just being sent by the request that wrote them."""

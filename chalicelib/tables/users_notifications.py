@@ -5,7 +5,6 @@ a write whose answer was lost.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.domain.lanes import Lane, shard_key, shard_keys
+from chalicelib.domain.lanes import Lane, shard_key
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, parse
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
@@ -189,14 +188,14 @@ def write_outcome(row: UsersNotification, outcome: Outcome) -> bool:
         model.updated_at.set(iso(outcome.at)),
         model.attempts.set(outcome.attempts),
         model.last_attempts.set([*(row.last_attempts or []), attempt][-KEPT_ATTEMPTS:]),
-        model.reason.set(_brief(outcome.reason)) if outcome.reason else model.reason.remove(),
+        model.reason.set(brief(outcome.reason)) if outcome.reason else model.reason.remove(),
     ]
     if outcome.provider_id:
-        actions.append(model.provider_id.set(_brief(outcome.provider_id)))
+        actions.append(model.provider_id.set(brief(outcome.provider_id)))
     if outcome.not_before:
         actions.append(model.not_before.set(iso(outcome.not_before)))
     if outcome.status is Status.FAILED:
-        actions += _failed_mark(row.dispatch_id, outcome.at)
+        actions += mark_failed(row.dispatch_id, outcome.at)
     try:
         model.change(
             row.user_id, row.dispatch_id, actions=actions, condition=model.lease_owner == row.lease_owner
@@ -206,7 +205,7 @@ def write_outcome(row: UsersNotification, outcome: Outcome) -> bool:
     return True
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
     """As much of a reason as a row has room for, counted in bytes."""
     return text.encode()[:MAX_REASON_LENGTH].decode(errors="ignore")
 
@@ -217,7 +216,8 @@ def _result(outcome: Outcome) -> str:
     return words[:MAX_RESULT_LENGTH].encode("ascii", "replace").decode()
 
 
-def _failed_mark(dispatch_id: str, at: datetime) -> list[Action]:
+def mark_failed(dispatch_id: str, at: datetime) -> list[Action]:
+    """The actions that put a row among the failed ones of its dispatch."""
     row = UsersNotification
     return [row.attention.set(failed_mark(dispatch_id)), row.attention_at.set(iso(at))]
 
@@ -244,7 +244,7 @@ def add_exception(
         position=recipient.position,
         address=address,
         status=status,
-        reason=_brief(reason),
+        reason=brief(reason),
         due_at=recipient.due_at,
         updated_at=iso(now),
         expires_at=recipient.expires_at,
@@ -273,13 +273,13 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
     )
     actions = [
         row.status.set(Status.FAILED),
-        row.reason.set(_brief(reason)),
+        row.reason.set(brief(reason)),
         row.attempts.set(row.attempts | 0),
         row.updated_at.set(iso(now)),
         row.not_before.remove(),
         row.lease_owner.remove(),  # who held it and wakes up late has lost it
         *_identity(recipient),
-        *_failed_mark(recipient.dispatch_id, now),
+        *mark_failed(recipient.dispatch_id, now),
     ]
     try:
         row.change(recipient.user_id, recipient.dispatch_id, actions=actions, condition=free)
@@ -291,100 +291,7 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
     return None
 
 
-def unsent_rows(lane: Lane, due_before: datetime, limit: int) -> list[UsersNotification]:
-    """Rows under an unsent mark whose next try has come, oldest first.
-
-    Some may be final already: their run ended between the row and what follows from it.
-    """
-    keys = [
-        (key.attention_at, key.user_id, key.dispatch_id)
-        for shard in shard_keys(lane)
-        for key in UsersNotification.attention_index.query(
-            f"unsent#{shard}", Attention.attention_at <= iso(due_before), limit=limit
-        )
-    ]
-    oldest = [(user_id, dispatch_id) for _, user_id, dispatch_id in sorted(keys)[:limit]]
-    rows = read_rows(oldest)
-    marked = (rows[key] for key in oldest if key in rows)
-    return [row for row in marked if row.attention and row.attention.startswith("unsent#")]
-
-
 def read_rows(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UsersNotification]:
     """The rows of these (user, dispatch) that there are, read consistently."""
     found = batch_get({UsersNotification: keys}, consistent=True)[UsersNotification]
     return {(row.user_id, row.dispatch_id): row for row in found}
-
-
-def mark_requeued(row: UsersNotification, now: datetime) -> bool:
-    """An unsent row's message is queued: clear the mark that was read; False if it has become another."""
-    model = UsersNotification
-    return _resolve_unsent(
-        row,
-        [
-            model.status.set(Status.QUEUED),
-            model.updated_at.set(iso(now)),
-            model.reason.remove(),
-            model.attention.remove(),
-            model.attention_at.remove(),
-        ],
-        Status.QUEUED,
-    )
-
-
-def postpone_unsent(row: UsersNotification, until: datetime, reason: str) -> bool:
-    """An unsent row's message was refused again: try it next at `until`; False if it has changed since."""
-    model = UsersNotification
-    return _resolve_unsent(
-        row,
-        [
-            model.attention_at.set(iso(until)),
-            model.sweeps.set((row.sweeps or 0) + 1),
-            model.reason.set(_brief(reason)),
-        ],
-    )
-
-
-def finish_unsent(row: UsersNotification, status: Status, reason: str, now: datetime) -> bool:
-    """An unsent row becomes final without being sent; False if it has changed since.
-
-    The mark stays, so that the row is found again until `settle_finished` follows its progress letter.
-    """
-    model = UsersNotification
-    return _resolve_unsent(
-        row,
-        [
-            model.status.set(status),
-            model.reason.set(_brief(reason)),
-            model.updated_at.set(iso(now)),
-        ],
-        status,
-    )
-
-
-def settle_finished(row: UsersNotification, status: Status, now: datetime) -> None:
-    """Take away the unsent mark of a row that is final; a failed one is marked as such instead."""
-    model = UsersNotification
-    actions = (
-        _failed_mark(row.dispatch_id, now)
-        if status is Status.FAILED
-        else [model.attention.remove(), model.attention_at.remove()]
-    )
-    with suppress(ConditionFailedError):  # its own echo, or another run has done it
-        model.change(
-            row.user_id, row.dispatch_id, actions=actions, condition=model.attention == row.attention
-        )
-
-
-def _resolve_unsent(row: UsersNotification, actions: list[Action], becomes: Status | None = None) -> bool:
-    model = UsersNotification
-    try:
-        model.change(
-            row.user_id,
-            row.dispatch_id,
-            actions=actions,
-            condition=(model.status == Status.UNSENT) & (model.attention_at == row.attention_at),
-        )
-    except ConditionFailedError as failure:
-        # An echo finds what it wrote itself. So does another run that did the same: what follows is the same.
-        return failure.item is not None and model.from_raw_data(failure.item).state is becomes
-    return True

@@ -8,6 +8,13 @@ import pytest
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.statuses import TERMINAL, Status
 from chalicelib.domain.times import iso, later
+from chalicelib.tables.unsent import (
+    finish_unsent,
+    mark_requeued,
+    postpone_unsent,
+    settle_finished,
+    unsent_rows,
+)
 from chalicelib.tables.users_notifications import (
     Busy,
     Claimed,
@@ -18,11 +25,6 @@ from chalicelib.tables.users_notifications import (
     add_exception,
     claim_for_sending,
     fail_unless_held,
-    finish_unsent,
-    mark_requeued,
-    postpone_unsent,
-    settle_finished,
-    unsent_rows,
     write_outcome,
 )
 from tests.support.aws import World

@@ -8,7 +8,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import later, parse
 from chalicelib.services import sweep as service
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.users_notifications import mark_requeued, unsent_rows
+from chalicelib.tables.unsent import mark_requeued, unsent_rows
 from tests.support.aws import World
 from tests.support.factories import START, user_ids
 

@@ -1,0 +1,111 @@
+"""Unsent rows: found by their mark, and changed on the condition that it is still the one that was read."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.lanes import Lane, shard_keys
+from chalicelib.domain.statuses import Status
+from chalicelib.domain.times import iso
+from chalicelib.tables.base import ConditionFailedError
+from chalicelib.tables.users_notifications import (
+    Attention,
+    UsersNotification,
+    brief,
+    mark_failed,
+    read_rows,
+)
+
+
+def unsent_rows(lane: Lane, due_before: datetime, limit: int) -> list[UsersNotification]:
+    """Rows under an unsent mark whose next try has come, oldest first.
+
+    Some may be final already: their run ended between the row and what follows from it.
+    """
+    keys = [
+        (key.attention_at, key.user_id, key.dispatch_id)
+        for shard in shard_keys(lane)
+        for key in UsersNotification.attention_index.query(
+            f"unsent#{shard}", Attention.attention_at <= iso(due_before), limit=limit
+        )
+    ]
+    oldest = [(user_id, dispatch_id) for _, user_id, dispatch_id in sorted(keys)[:limit]]
+    rows = read_rows(oldest)
+    marked = (rows[key] for key in oldest if key in rows)
+    return [row for row in marked if row.attention and row.attention.startswith("unsent#")]
+
+
+def mark_requeued(row: UsersNotification, now: datetime) -> bool:
+    """An unsent row's message is queued: clear the mark that was read; False if it has become another."""
+    model = UsersNotification
+    return _resolve_unsent(
+        row,
+        [
+            model.status.set(Status.QUEUED),
+            model.updated_at.set(iso(now)),
+            model.reason.remove(),
+            model.attention.remove(),
+            model.attention_at.remove(),
+        ],
+        Status.QUEUED,
+    )
+
+
+def postpone_unsent(row: UsersNotification, until: datetime, reason: str) -> bool:
+    """An unsent row's message was refused again: try it next at `until`; False if it has changed since."""
+    model = UsersNotification
+    return _resolve_unsent(
+        row,
+        [
+            model.attention_at.set(iso(until)),
+            model.sweeps.set((row.sweeps or 0) + 1),
+            model.reason.set(brief(reason)),
+        ],
+    )
+
+
+def finish_unsent(row: UsersNotification, status: Status, reason: str, now: datetime) -> bool:
+    """An unsent row becomes final without being sent; False if it has changed since.
+
+    The mark stays, so that the row is found again until `settle_finished` follows its progress letter.
+    """
+    model = UsersNotification
+    return _resolve_unsent(
+        row,
+        [
+            model.status.set(status),
+            model.reason.set(brief(reason)),
+            model.updated_at.set(iso(now)),
+        ],
+        status,
+    )
+
+
+def settle_finished(row: UsersNotification, status: Status, now: datetime) -> None:
+    """Take away the unsent mark of a row that is final; a failed one is marked as such instead."""
+    model = UsersNotification
+    actions = (
+        mark_failed(row.dispatch_id, now)
+        if status is Status.FAILED
+        else [model.attention.remove(), model.attention_at.remove()]
+    )
+    with suppress(ConditionFailedError):  # its own echo, or another run has done it
+        model.change(
+            row.user_id, row.dispatch_id, actions=actions, condition=model.attention == row.attention
+        )
+
+
+def _resolve_unsent(row: UsersNotification, actions: list[Action], becomes: Status | None = None) -> bool:
+    model = UsersNotification
+    try:
+        model.change(
+            row.user_id,
+            row.dispatch_id,
+            actions=actions,
+            condition=(model.status == Status.UNSENT) & (model.attention_at == row.attention_at),
+        )
+    except ConditionFailedError as failure:
+        # An echo finds what it wrote itself. So does another run that did the same: what follows is the same.
+        return failure.item is not None and model.from_raw_data(failure.item).state is becomes
+    return True
