@@ -126,6 +126,6 @@ def _of_model(model: type[BaseModel], place: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    from chalicelib.api.routes import ENDPOINTS
+    from chalicelib.api.resources import ENDPOINTS
 
     print(json.dumps(document(ENDPOINTS), indent=2, ensure_ascii=False))  # noqa: T201

@@ -1,16 +1,13 @@
-"""Which resources the API has."""
+"""Puts the API's resources, and their schema, on the Chalice app."""
 
 import json
 from functools import cache
 
 from chalice.app import Chalice, Response
 
-from chalicelib.api import notifications, openapi, system, unsubscribes
-from chalicelib.api.endpoints import Endpoint, register
-
-ENDPOINTS: list[Endpoint] = [
-    endpoint for module in (system, notifications, unsubscribes) for endpoint in module.resource.endpoints
-]
+from chalicelib.api import openapi
+from chalicelib.api.endpoints import register
+from chalicelib.api.resources import ENDPOINTS
 
 
 def register_routes(app: Chalice) -> None:

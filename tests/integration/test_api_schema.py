@@ -6,7 +6,7 @@ from pathlib import Path
 from openapi_spec_validator import validate
 
 from chalicelib.api import openapi
-from chalicelib.api.routes import ENDPOINTS
+from chalicelib.api.resources import ENDPOINTS
 from tests.support.api import Api
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "openapi.json"
