@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from pynamodb.expressions.condition import Condition
+
 from chalicelib import security, settings
 from chalicelib.domain.times import iso
 from chalicelib.services.errors import AlreadyThereError, InvalidFieldError, NotAuthenticatedError
@@ -103,12 +105,7 @@ def create_administrator(login: str, now: datetime, password: str | None = None)
     row = Administrator(
         login, password_hash=security.hash_administrator_password(password), created_at=iso(now)
     )
-    try:
-        row.put(condition=Administrator.login.does_not_exist())
-    except ConditionFailedError as failure:
-        # The echo of our own write carries our own hash, whose salt nobody else has.
-        if failure.found["password_hash"]["S"] != row.password_hash:
-            raise AlreadyThereError(f"there is an administrator {login!r} already") from failure
+    _add(row, Administrator.login.does_not_exist(), f"administrator {login!r}")
     return password
 
 
@@ -119,11 +116,7 @@ def register_application(slug: str, now: datetime) -> str:
         raise InvalidFieldError("slug", f"{slug!r} is the name of an authorization scheme")
     password = security.generate_password()
     row = Application(slug, password_hash=security.hash_application_password(password), created_at=iso(now))
-    try:
-        row.put(condition=Application.slug.does_not_exist())
-    except ConditionFailedError as failure:
-        if failure.found["password_hash"]["S"] != row.password_hash:
-            raise AlreadyThereError(f"there is an application {slug!r} already") from failure
+    _add(row, Application.slug.does_not_exist(), f"application {slug!r}")
     return password
 
 
@@ -132,6 +125,15 @@ def issue_token(login: str, now: datetime) -> str:
     if Administrator.one(login) is None:
         raise InvalidFieldError("login", f"there is no administrator {login!r}")
     return security.issue_token(security.read_secret(settings.current().token_secret), login, now)
+
+
+def _add(row: Administrator | Application, is_absent: Condition, what: str) -> None:
+    try:
+        row.put(condition=is_absent)
+    except ConditionFailedError as failure:
+        # The echo of our own write carries our own hash, which nobody else has.
+        if failure.found["password_hash"]["S"] != row.password_hash:
+            raise AlreadyThereError(f"there is an {what} already") from failure
 
 
 def _check_name(field: str, name: str) -> None:
