@@ -1,5 +1,6 @@
 """What a channel is: its limits, its contact field, and a session that sends."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,8 +33,12 @@ class Letter:
 class Session(Protocol):
     """A connection to the provider, reused over a batch."""
 
-    def send(self, letter: Letter) -> SendResult:
-        """Send one letter within the channel's time limit. Never raises for what the provider does."""
+    def send(self, letter: Letter, seconds_left: Callable[[], float]) -> SendResult:
+        """Send one letter within the channel's time limit. Never raises for what the provider does.
+
+        `seconds_left` runs down to the moment after which nothing may be sent any more: the claim on the
+        recipient ends soon after. A sender that was held up until then says `no_time_left`.
+        """
         ...
 
 

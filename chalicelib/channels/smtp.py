@@ -1,7 +1,7 @@
 """The SMTP session: one connection for a batch, and a hard end to every send."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import parseaddr
 
@@ -9,7 +9,7 @@ import aiosmtplib
 
 from chalicelib.channels.base import Letter, Session
 from chalicelib.channels.mail_message import compose
-from chalicelib.domain.results import Accepted, Permanent, Retryable, SendResult
+from chalicelib.domain.results import Accepted, Permanent, Retryable, SendResult, no_time_left
 from chalicelib.security import read_secret
 from chalicelib.settings import Settings
 
@@ -52,14 +52,18 @@ class SmtpSession:
         self._sender = parseaddr(settings.mail_from)[1]
         self._server: aiosmtplib.SMTP | None = None
 
-    def send(self, letter: Letter) -> SendResult:
+    def send(self, letter: Letter, seconds_left: Callable[[], float]) -> SendResult:
         """See `Session.send`."""
         try:
             message = bytes(compose(letter, self._settings.mail_from))
         except ValueError as error:
             return Permanent(f"cannot be written as a mail: {_one_line(str(error))}")
+        # Asked at the very last: this process may have stood still since somebody looked at the time.
+        limit = min(self._settings.smtp_timeout_seconds, seconds_left())
+        if limit <= 0:
+            return no_time_left()
         try:
-            return self._loop.run_until_complete(self._send(letter.address, message))
+            return self._loop.run_until_complete(self._send(letter.address, message, limit))
         except _FINAL as refusal:
             self._drop()  # the envelope is half open, and a 421 closes the channel: begin anew
             reason = f"smtp {refusal.code}: {_one_line(refusal.message)}"
@@ -67,7 +71,7 @@ class SmtpSession:
             return Permanent(reason) if is_final else Retryable(reason)
         except TimeoutError:
             self._drop()
-            return Retryable(f"smtp: no end after {self._settings.smtp_timeout_seconds} s")
+            return Retryable(f"smtp: no end after {limit:g} s")
         except (OSError, aiosmtplib.SMTPException) as error:
             self._drop()
             return Retryable(f"smtp: {_one_line(str(error) or type(error).__name__)}")
@@ -80,10 +84,10 @@ class SmtpSession:
         self._drop()
         self._loop.run_until_complete(asyncio.sleep(0))  # the transport closes its socket in the loop
 
-    async def _send(self, address: str, message: bytes) -> SendResult:
+    async def _send(self, address: str, message: bytes, limit: float) -> SendResult:
         # Each operation has a timeout of its own, which every byte of a dribbling server starts anew:
         # only one over all of them ends.
-        async with asyncio.timeout(self._settings.smtp_timeout_seconds):
+        async with asyncio.timeout(limit):
             server = await self._envelope_opened()
             await server.rcpt(address)
             answer = await server.data(message)

@@ -33,3 +33,8 @@ class RateLimited:
 
 
 SendResult = Accepted | Permanent | Retryable | RateLimited
+
+
+def no_time_left() -> RateLimited:
+    """The result of a send that was not begun, since it could not have ended in time: try again at once."""
+    return RateLimited("no time left to send", retry_after_seconds=0)

@@ -11,7 +11,7 @@ from chalicelib.channels.base import Session
 from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry_pause
 from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult
+from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
@@ -145,7 +145,10 @@ class Delivery:
         return None
 
     def _send_fits(self, channel: str) -> bool:
-        return self._remaining_seconds() >= CHANNELS[channel].longest_send_seconds() + AFTER_SEND_SECONDS
+        return self._seconds_to_send() >= CHANNELS[channel].longest_send_seconds()
+
+    def _seconds_to_send(self) -> float:
+        return self._remaining_seconds() - AFTER_SEND_SECONDS
 
     def _send(self, job: _Job, stack: ExitStack) -> SendResult | None:
         """The channel's answer, or None when there was nothing to ask: the user has unsubscribed."""
@@ -160,8 +163,8 @@ class Delivery:
             return Retryable(f"cannot send yet: {error}")
         # Last of all, since what came before may have been slow: nothing is sent beyond the lease.
         if not self._send_fits(channel):
-            return RateLimited("no time left to send", retry_after_seconds=0)
-        return self._sessions[channel].send(letter)
+            return no_time_left()
+        return self._sessions[channel].send(letter, self._seconds_to_send)
 
     def _settle(self, job: _Job, result: SendResult | None) -> None:
         outcome = self._outcome(job.row, result)

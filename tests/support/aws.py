@@ -52,7 +52,7 @@ SECRETS = {
     "smtp": {},
 }
 
-_EVENT: dict[str, Any] = {
+RULE_EVENT: dict[str, Any] = {
     **dict.fromkeys(("version", "account", "region", "detail", "detail-type", "source", "time", "id"), ""),
     "resources": [],
 }
@@ -75,6 +75,31 @@ def use_test_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def _clients() -> tuple["DynamoDBClient", "SQSClient", Any]:
     # Kept over the tests: a client costs as much as a test. moto answers to whichever was made after it.
     return boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("secretsmanager")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What was made on moto, each by the environment variable that names it."""
+
+    tables: dict[str, str]
+    urls: dict[str, str]
+
+
+def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    """Make the template's tables, queues and secrets, and have this process be a function that knows them."""
+    dynamodb, sqs, secrets_manager = _clients()
+    deployed = Deployed(create_tables(dynamodb), create_queues(sqs))
+    for name, value in {**factories.ENVIRONMENT, **deployed.tables, **deployed.urls}.items():
+        monkeypatch.setenv(name, value)
+    for name, secret in SECRETS.items():
+        secrets_manager.create_secret(Name=name, SecretString=json.dumps(secret))
+    settings.current.cache_clear()
+    security.forget_secrets()
+    base.forget_connections()
+    letters_service._notifications.clear()
+    # moto's tables lose items when several threads write to them.
+    monkeypatch.setattr(audiences, "WRITERS", 1)
+    return deployed
 
 
 class FakeClock:
@@ -206,7 +231,7 @@ class ScriptedChannel(MailChannel):
     def session(self) -> Iterator[Session]:
         yield self
 
-    def send(self, letter: Letter) -> SendResult:
+    def send(self, letter: Letter, seconds_left: Callable[[], float]) -> SendResult:
         self.on_send(letter)
         self.sent.append(letter)
         answers = self.answers.get(letter.address)
@@ -304,24 +329,13 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
-        self._dynamodb, sqs, secrets_manager = _clients()
+        self._dynamodb, sqs, _ = _clients()
         self.clock = FakeClock()
-        self.tables = create_tables(self._dynamodb)
-        urls = create_queues(sqs)
-        for name, value in {**factories.ENVIRONMENT, **self.tables, **urls}.items():
-            monkeypatch.setenv(name, value)
-        for name, secret in SECRETS.items():
-            secrets_manager.create_secret(Name=name, SecretString=json.dumps(secret))
-        settings.current.cache_clear()
-        security.forget_secrets()
-        base.forget_connections()
-        letters_service._notifications.clear()
-
-        self.queues = Queues(sqs, urls, self.clock)
+        deployed = deploy_to_moto(monkeypatch)
+        self.tables = deployed.tables
+        self.queues = Queues(sqs, deployed.urls, self.clock)
         monkeypatch.setattr(queues, "client", lambda: self.queues)
         monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
-        # moto's tables lose items when several threads write to them.
-        monkeypatch.setattr(audiences, "WRITERS", 1)
         for module in (dead_letters, deliver, fan_out, sweep):
             monkeypatch.setattr(module, "utc_now", self.clock)
         self.channel = ScriptedChannel()
@@ -424,7 +438,7 @@ class World:
         return sum(self._work(variable, 10, 1000) for variable in dead_letters.QUEUE_VARIABLES)
 
     def sweep(self, seconds: float = FUNCTION_SECONDS) -> dict[str, int]:
-        counts: dict[str, int] = sweep.sweep(_EVENT, Invocation(self.clock, seconds))
+        counts: dict[str, int] = sweep.sweep(RULE_EVENT, Invocation(self.clock, seconds))
         self.check()
         return counts
 

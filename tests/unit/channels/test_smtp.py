@@ -22,12 +22,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from chalicelib.channels import smtp
 from chalicelib.channels.base import Session
 from chalicelib.channels.smtp import smtp_session
-from chalicelib.domain.results import Accepted, Permanent, Retryable, SendResult
+from chalicelib.domain.results import Accepted, Permanent, Retryable, SendResult, no_time_left
 from chalicelib.settings import Settings, load
 from tests.support.factories import ENVIRONMENT, letter
 from tests.support.smtp import Behaviour, Dribble, Hold, Refuse, ScriptedSmtp, Slow, Step, Vanish
 
 LIMIT_SECONDS = 1
+
+
+def in_time() -> float:
+    """More time than any send takes."""
+    return 60.0
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def send(port: int, **changes: Any) -> SendResult:
     """Send one letter; whatever happens, in time."""
     started = time.monotonic()
     with session(port, **changes) as opened:
-        result = opened.send(letter())
+        result = opened.send(letter(), in_time)
     assert time.monotonic() - started < LIMIT_SECONDS + 1
     return result
 
@@ -75,9 +80,23 @@ def test_a_mail_is_accepted_with_what_the_server_said(server: ScriptedSmtp) -> N
 
 def test_a_batch_goes_over_one_connection(server: ScriptedSmtp) -> None:
     with session(server.port) as opened:
-        results = [opened.send(letter(address=f"{number}@example.com")) for number in range(5)]
+        results = [opened.send(letter(address=f"{number}@example.com"), in_time) for number in range(5)]
     assert results == [Accepted("2.0.0 Taken")] * 5
     assert (server.connections, len(server.mails())) == (1, 5)
+
+
+def test_nothing_is_sent_by_who_was_held_up_until_the_time_was_over(server: ScriptedSmtp) -> None:
+    with session(server.port) as opened:
+        assert opened.send(letter(), lambda: 0.0) == no_time_left()
+    assert (server.connections, server.mails()) == (0, [])
+
+
+def test_a_send_ends_with_the_time_that_is_left(server: ScriptedSmtp) -> None:
+    server.script(Hold())
+    started = time.monotonic()
+    with session(server.port, smtp_timeout_seconds=10) as opened:
+        assert opened.send(letter(), lambda: 0.5) == Retryable("smtp: no end after 0.5 s")
+    assert time.monotonic() - started < 5
 
 
 def test_nothing_is_connected_until_something_is_sent(server: ScriptedSmtp) -> None:
@@ -113,7 +132,9 @@ def test_a_refusal_of_us_is_never_the_recipients_fault(server: ScriptedSmtp, ste
 def test_after_a_refusal_the_next_mail_goes_out(server: ScriptedSmtp) -> None:
     server.script(Refuse("550 5.1.1 No", at=Step.RCPT), to="bad@example.com")
     with session(server.port) as opened:
-        results = [opened.send(letter(address=f"{name}@example.com")) for name in ("good", "bad", "fine")]
+        results = [
+            opened.send(letter(address=f"{name}@example.com"), in_time) for name in ("good", "bad", "fine")
+        ]
     assert [type(result) for result in results] == [Accepted, Permanent, Accepted]
     assert [mail.recipient for mail in server.mails()] == ["good@example.com", "fine@example.com"]
 
@@ -123,9 +144,9 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(
     server: ScriptedSmtp, behaviour: Behaviour
 ) -> None:
     with session(server.port) as opened:
-        assert isinstance(opened.send(letter()), Accepted)
+        assert isinstance(opened.send(letter(), in_time), Accepted)
         server.script(behaviour)
-        assert isinstance(opened.send(letter()), Accepted)
+        assert isinstance(opened.send(letter(), in_time), Accepted)
     assert (server.connections, len(server.mails())) == (2, 2)
 
 
@@ -190,9 +211,11 @@ def test_nothing_more_is_sent_of_a_mail_that_was_put_off() -> None:
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         with session(listener.getsockname()[1]) as opened:
-            assert isinstance(opened.send(letter(text="слово " * 200_000)), Retryable)
+            assert isinstance(opened.send(letter(text="слово " * 200_000), in_time), Retryable)
             given_up.set()
-            assert isinstance(opened.send(letter(address="anna@example.com")), Retryable)  # the loop goes on
+            assert isinstance(
+                opened.send(letter(address="anna@example.com"), in_time), Retryable
+            )  # the loop goes on
         thread.join(30)
     assert not b"".join(received).endswith(b"\r\n.\r\n")
 
