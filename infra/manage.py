@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -95,6 +96,21 @@ def _show(options: argparse.Namespace) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
+def _send_again(options: argparse.Namespace) -> str:
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services.accounts import Principal
+    from chalicelib.services.send_again import send_failed_again
+
+    done = send_failed_again(
+        options.id,
+        Principal("administrator", "operator"),
+        utc_now,
+        user_id=str(options.user) if options.user else None,
+        tell=lambda count: print(f"{count} ...", file=sys.stderr),
+    )
+    return f"{done} failed recipients are unsent again: the sweep takes them up within a minute"
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.manage", description="Vestnik's operator's commands."
@@ -134,6 +150,9 @@ def _arguments() -> argparse.ArgumentParser:
     show.add_argument(
         "--recipients", type=int, default=0, metavar="N", help="show the first N recipients, too"
     )
+    again = command("send-again", _send_again, "send the failed recipients of a notification again")
+    again.add_argument("id")
+    again.add_argument("--user", type=UUID, help="only this user")
     return parser
 
 

@@ -63,7 +63,7 @@ class RecipientsPage:
 
 def find(notification_id: str, principal: Principal) -> NotificationView:
     """A notification as this principal may see it. Another application's is not found."""
-    notification = _visible(notification_id, principal)
+    notification = visible(notification_id, principal)
     views = []
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
@@ -74,7 +74,7 @@ def find(notification_id: str, principal: Principal) -> NotificationView:
 
 def recipients(notification_id: str, principal: Principal, cursor: str | None, limit: int) -> RecipientsPage:
     """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience."""
-    notification = _visible(notification_id, principal)
+    notification = visible(notification_id, principal)
     dispatches = dispatches_of(notification.id, notification.dispatch_id)
     index, offset = _read_cursor(cursor)
     found: list[RecipientView] = []
@@ -91,7 +91,8 @@ def recipients(notification_id: str, principal: Principal, cursor: str | None, l
     return RecipientsPage(found, _write_cursor(index, offset) if index < len(dispatches) else None)
 
 
-def _visible(notification_id: str, principal: Principal) -> Notification:
+def visible(notification_id: str, principal: Principal) -> Notification:
+    """The notification, if this principal may see it; else NotFoundError."""
     notification = Notification.one(notification_id, consistent=True)
     if notification is None or not principal.may_see(notification.author):
         raise NotFoundError("there is no such notification")

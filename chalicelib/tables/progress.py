@@ -4,6 +4,7 @@ Setting a letter twice changes nothing, so the counts are exact however often a 
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
@@ -42,10 +43,20 @@ def set_letters(dispatch_id: str, chunk: int, statuses: Mapping[int, Status]) ->
 def clear_unsent_letter(dispatch_id: str, chunk: int, position: int) -> None:
     """Forget that a recipient was unsent, if no final status has taken the letter's place."""
     path = _path(position)
-    try:
+    with suppress(ConditionFailedError):  # already cleared, or final by now: both are what is wanted
         Progress.change(dispatch_id, chunk, actions=[path.remove()], condition=path == LETTERS[Status.UNSENT])
-    except ConditionFailedError:
-        return  # already cleared, or final by now: both are what is wanted
+
+
+def reopen_failed_letter(dispatch_id: str, chunk: int, position: int) -> None:
+    """A failed recipient is unsent again; if another letter stands there by now, that is the newer truth."""
+    path = _path(position)
+    with suppress(ConditionFailedError):
+        Progress.change(
+            dispatch_id,
+            chunk,
+            actions=[path.set(LETTERS[Status.UNSENT])],
+            condition=path == LETTERS[Status.FAILED],
+        )
 
 
 def letters_of_chunks(dispatch_id: str) -> Iterator[tuple[int, dict[int, str]]]:

@@ -162,8 +162,9 @@ def _identity(recipient: Recipient) -> list[Action]:
         row.notification_id.set(recipient.notification_id),
         row.chunk.set(recipient.chunk),
         row.position.set(recipient.position),
-        row.due_at.set(recipient.due_at),
-        row.expires_at.set(recipient.expires_at),
+        # Whom somebody sends again by hand has later ones than the dispatch says.
+        row.due_at.set(row.due_at | recipient.due_at),
+        row.expires_at.set(row.expires_at | recipient.expires_at),
     ]
 
 
