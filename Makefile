@@ -82,6 +82,18 @@ check: $(READY) ## Check format, style, types, layers; run the tests of tests/un
 	$(BIN)/lint-imports
 	$(RUN) -m pytest $(PARALLEL) --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
 
+.PHONY: faults
+faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults
+	@SEED='$(or $(SEED),1)' PAIRS='$(or $(PAIRS),300)' $(RUN) -m pytest tests/faults
+
+.PHONY: faults-nightly
+faults-nightly: ## The same with 20,000 pairs of faults, drawn anew; prints the seed
+	@$(MAKE) faults PAIRS='$(or $(PAIRS),20000)' SEED='$(or $(SEED),$(shell date +%s))'
+
+.PHONY: mutants
+mutants: $(READY) ## Break the product on purpose, one place at a time: `make faults` has to turn red; ONLY=part of a name
+	@$(RUN) -m tests.faults.mutants $(if $(ONLY),'$(ONLY)')
+
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended
 	@$(RUN) -m ruff check --fix $(SOURCES)

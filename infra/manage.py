@@ -108,7 +108,7 @@ def _send_again(options: argparse.Namespace) -> str:
         user_id=str(options.user) if options.user else None,
         tell=lambda count: print(f"{count} ...", file=sys.stderr),
     )
-    return f"{done} failed recipients are unsent again: the sweep takes them up within a minute"
+    return f"{done} failed recipient(s) are unsent again: the sweep takes them up within a minute"
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from chalicelib.domain.results import Permanent
 from chalicelib.services import accounts
 from infra import manage
 from tests.support.api import basic
@@ -52,9 +53,22 @@ def test_a_contact_and_what_became_of_a_notification(
     assert [each["reason"] for each in shown["first_recipients"]] == [None, "unknown to the directory"]
 
 
+def test_what_failed_is_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.knows(user_ids(2))
+    world.channel.by_default = Permanent("smtp 552: Mailbox full")
+    dispatch = world.submit(user_ids(2))
+    world.settle()
+    said = run(monkeypatch, capsys, "send-again", dispatch.notification_id, "--user", user_id(1))
+    assert said.startswith("1 failed recipient")
+    assert world.counts(dispatch) == {"unsent": 1, "failed": 1}
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        (["send-again", "nothing"], "no such notification"),
         (["show", "nothing"], "no such notification"),
         (["add-contact", "anna"], "not a UUID"),
         (["token", "nobody"], "no administrator"),

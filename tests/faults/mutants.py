@@ -1,0 +1,178 @@
+"""Breaks the product on purpose, one place at a time, and shows that the proof turns red each time.
+
+python -m tests.faults.mutants [NAME-PART ...]
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("app.py", "chalicelib", "infra", "localstack", "tests", "pyproject.toml", ".chalice")
+PROOF = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/faults", "-k", "one_call")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One thing broken: in a file, one text in the place of another."""
+
+    name: str
+    path: str
+    was: str
+    becomes: str
+
+
+ROWS = "chalicelib/tables/users_notifications.py"
+MUTANTS = (
+    Mutant(
+        "claim without condition",
+        ROWS,
+        "actions=actions, condition=free, returning=True",
+        "actions=actions, condition=None, returning=True",
+    ),
+    Mutant(
+        "a live lease is acknowledged",
+        "chalicelib/services/deliver.py",
+        "case Busy(until):\n                self._after.hop(incoming, delay_until(until, now))",
+        "case Busy(until):\n                pass",
+    ),
+    Mutant(
+        "marked unsent without condition",
+        ROWS,
+        "row.put(condition=UsersNotification.user_id.does_not_exist())",
+        "row.put()",
+    ),
+    Mutant(
+        "the sweep clears before it sends",
+        "chalicelib/services/sweep.py",
+        "    refused = set(\n        queues.send_all(",
+        "    for each in ready:\n        mark_requeued(each.row, clock())\n"
+        "    refused = set(\n        queues.send_all(",
+    ),
+    Mutant("retry without not_before", ROWS, "    if outcome.not_before:\n", "    if False:\n"),
+    Mutant(
+        "the dispatch is written before the audience",
+        "chalicelib/services/submit.py",
+        "        notification.put()\n",
+        "        add_pending(dispatch)\n        notification.put()\n",
+    ),
+    Mutant(
+        "own echo not accepted: claim",
+        ROWS,
+        "& ((row.lease_until <= iso(now)) | (row.lease_owner == lease.owner))",
+        "& (row.lease_until <= iso(now))",
+    ),
+    Mutant(
+        "own echo not accepted: outcome",
+        ROWS,
+        "condition=model.lease_owner == row.lease_owner\n",
+        "condition=(model.lease_owner == row.lease_owner) & (model.status == Status.SENDING)\n",
+    ),
+    Mutant(
+        "own echo not accepted: pending dispatch",
+        "chalicelib/tables/dispatches.py",
+        'return failure.item is None or "pending" in failure.item',
+        "return False",
+    ),
+    Mutant(
+        "own echo not accepted: sweep",
+        "chalicelib/tables/unsent.py",
+        "return failure.item is not None and model.from_raw_data(failure.item).state is becomes",
+        "return False",
+    ),
+    Mutant(
+        "leftovers of a batch of messages are dropped",
+        "chalicelib/queues.py",
+        'indexes = [int(failed["Id"]) for failed in answer.get("Failed", [])]',
+        "indexes = []",
+    ),
+    Mutant(
+        "leftovers of a batch of items are dropped",
+        "chalicelib/tables/base.py",
+        "        request = send(request)\n        if not request:\n            return\n",
+        "        send(request)\n        return\n",
+    ),
+    Mutant(
+        "a hop that the queue refused is acknowledged",
+        "chalicelib/services/aftermath.py",
+        "self.failures += [self._hops[index][0] for index in refused]",
+        "del refused",
+    ),
+    Mutant(
+        "the pending mark goes though the queue refused",
+        "chalicelib/services/submit.py",
+        '        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": "queue"})\n'
+        "        return False\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "unsubscribes are not looked at before a send",
+        "chalicelib/services/deliver.py",
+        "refuses(scopes, dispatch.type))",
+        "False)",
+    ),
+    Mutant(
+        "sent though the time is over",
+        "tests/faults/provider.py",
+        "            if seconds_left() <= 0:\n                return no_time_left()\n",
+        "",
+    ),
+    Mutant(
+        "a dead letter takes a row that is held",
+        ROWS,
+        "| ((row.status == Status.SENDING) & (row.lease_until <= iso(now)))\n    )\n"
+        "    actions = [\n        row.status.set(Status.FAILED),",
+        "| (row.status == Status.SENDING)\n    )\n    actions = [\n        row.status.set(Status.FAILED),",
+    ),
+)
+
+
+def is_seen(mutant: Mutant) -> tuple[bool, str]:
+    """Whether the proof turns red when this is broken, and by what."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        broken = copy / mutant.path
+        text = broken.read_text("utf-8")
+        assert text.count(mutant.was) == 1, f"{mutant.name}: its place in {mutant.path} is not there any more"
+        broken.write_text(text.replace(mutant.was, mutant.becomes), "utf-8")
+        ran = subprocess.run(
+            [sys.executable, *PROOF], cwd=copy, capture_output=True, text=True, check=False, timeout=1800
+        )
+    said = [
+        line for line in ran.stdout.splitlines() if "ViolationError: " in line or "the echo changed" in line
+    ]
+    return ran.returncode == 1 and bool(said), (said or ran.stdout.splitlines()[-1:])[0].removeprefix(
+        "E "
+    ).strip()
+
+
+def main(parts: Sequence[str]) -> int:
+    """Break one after the other; 1 when something broken is not seen."""
+    chosen = [mutant for mutant in MUTANTS if not parts or any(part in mutant.name for part in parts)]
+    unseen = 0
+    for mutant in chosen:
+        started = time.monotonic()
+        seen, why = is_seen(mutant)
+        unseen += not seen
+        print(
+            f"{'red' if seen else 'STILL GREEN'}  {mutant.name}  ({time.monotonic() - started:.0f} s)",
+            flush=True,
+        )
+        print(f"     {why[:160]}", flush=True)
+    print(f"{len(chosen) - unseen} of {len(chosen)} broken products turned the proof red.")
+    return 1 if unseen or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,301 @@
+"""The world of a run: the product's functions on moto, under a scheduler, queues and a clock of its own."""
+
+import random
+from typing import Any
+
+import pytest
+
+from app import app
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.messages import DeliveryMessage
+from chalicelib.domain.times import iso, later
+from chalicelib.services.accounts import register_application
+from chalicelib.services.send_again import send_failed_again
+from chalicelib.tables.base import DATABASE_ERRORS
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.unsubscribes import EVERYTHING, add_scope
+from chalicelib.workers import sweep
+from tests.faults import dynamodb
+from tests.faults.functions import FUNCTIONS, http_event, timeout_of
+from tests.faults.points import SevenPoints
+from tests.faults.provider import Provider, UnforeseenError
+from tests.faults.scenarios import CARL, CHUNK_SIZE, EVA, Answers, Request, Scenario
+from tests.faults.sqs import Message, Sqs
+from tests.faults.stage import forget_what_a_warm_function_knows, know_everybody, set_the_stage
+from tests.faults.tables import Tables
+from tests.faults.wire import Call, Fault, Process, ProcessDiedError, Surroundings, Wire
+from tests.support.aws import RULE_EVENT, SECRETS, FakeClock, Invocation, deploy_to_moto
+from tests.support.factories import SHOP, START
+
+REGION = "eu-central-1"
+MAX_STEPS = 400
+"""A run that goes on for longer than this does not come to rest."""
+MAX_POSTS = 6
+CLIENT_PAUSE_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
+LATE_SECONDS = 400.0
+"""Longer than every lease and every visibility timeout."""
+
+
+class World:
+    """Made once; each run begins with `begin`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = FakeClock()
+        deployed = deploy_to_moto(monkeypatch)
+        self._urls = deployed.urls
+        self.tables = Tables(deployed.tables, REGION)
+        self.sqs = Sqs(self._urls, self.clock)
+        self.wire = Wire(Surroundings(_throttle_code, self._boundary, self._after_step), self._serve)
+        self.wire.install(monkeypatch)
+        self._provider = Provider(self.wire)
+        self._log = set_the_stage(monkeypatch, self.clock, self._provider)
+        with self.wire.off():
+            self._authorization = f"{SHOP.name} {register_application(SHOP.name, START)}"
+            know_everybody()
+        self.tables.keep()
+
+    # A run.
+
+    def begin(self, scenario: Scenario, answers: Answers) -> None:
+        """Everything as it was before anything happened."""
+        random.seed(0)
+        self.clock.now = START
+        self.tables.restore()
+        for queue in self.sqs.queues.values():
+            queue.messages.clear()
+        self.sqs.refuses = lambda variable, body: scenario.refuses(variable, body, self.clock())
+        self.wire.calls.clear()
+        self._scenario = scenario
+        self._next_sweep = later(START, SWEEP_SECONDS)
+        self.crashes: list[Exception] = []
+        self._log.lines.clear()
+        self.points = SevenPoints(
+            self.tables, self.sqs, self.clock, scenario.users, CHUNK_SIZE, scenario.lane
+        )
+        self.points.log = self._log.lines
+        self._provider.begin(scenario, answers, self.points)
+        forget_what_a_warm_function_knows()
+        if CARL in scenario.users:
+            self._unsubscribe(CARL)
+
+    def run(self) -> None:
+        """From the client's request until everything is at rest; what does not hold raises."""
+        self._client()
+        self._come_to_rest()
+        self.points.at_rest(self._scenario.expected, self._secrets())
+        if self._scenario.sent_again:
+            self._operator()
+            self._come_to_rest()
+            self.points.at_rest(self._scenario.sent_again, self._secrets())
+
+    def _come_to_rest(self) -> None:
+        steps = 0
+        while self._step():
+            steps += 1
+            assert steps < MAX_STEPS, f"no rest after {steps} steps; crashes: {self.crashes[-3:]}"
+
+    def _secrets(self) -> list[str]:
+        return [SECRETS["token"]["key"], SECRETS["link"]["key"], self._authorization.partition(" ")[2]]
+
+    # The client.
+
+    def _client(self) -> None:
+        for _ in range(MAX_POSTS):
+            if self._post():
+                return
+            self.clock.advance(CLIENT_PAUSE_SECONDS)
+        raise AssertionError(f"no 201 after {MAX_POSTS} requests")
+
+    def _post(self) -> bool:
+        """One request; whether the client has seen a 201. Else it asks again, with the same key."""
+        body = {
+            "type": "mail",
+            "title": "Title",
+            "text": "Text",
+            "is_express": self._scenario.lane is Lane.EXPRESS,
+            "users": self._scenario.users,
+        }
+        seen: list[int] = []
+        with self.wire.process("api", self._post_again):
+            try:
+                answer = app(
+                    http_event(self._authorization, body), Invocation(self.clock, timeout_of("APIHandler"))
+                )
+                self.wire.end_of_process("the answer", lambda: seen.append(answer["statusCode"]))
+            except ProcessDiedError:
+                forget_what_a_warm_function_knows()
+        assert seen in ([], [201], [503]), seen
+        return seen == [201]
+
+    def _post_again(self) -> None:
+        self._post()
+
+    # The operator, who has mended what was broken.
+
+    def _operator(self) -> None:
+        self.points.are_failed_sent_again = True
+        for _ in range(MAX_POSTS):
+            if self._send_again():
+                return
+            self.clock.advance(CLIENT_PAUSE_SECONDS)
+        raise AssertionError(f"the command failed {MAX_POSTS} times")
+
+    def _send_again(self) -> bool:
+        """One run of the operator's command; whether it ended well."""
+        (notification,) = self.tables.rows("NOTIFICATIONS_TABLE")
+        ended: list[int] = []
+        with self.wire.process("operator", self._send_again_too):
+            try:
+                count = send_failed_again(notification["id"], SHOP, self.clock)
+                self.wire.end_of_process("the end", lambda: ended.append(count))
+            except ProcessDiedError:
+                pass  # and the operator sees no result
+            except DATABASE_ERRORS as error:
+                self.crashes.append(error)
+        return bool(ended)
+
+    def _send_again_too(self) -> None:
+        self._send_again()
+
+    # The functions.
+
+    def _step(self) -> bool:
+        """Let one function work, or time pass; False at rest."""
+        if self._work_one():
+            return True
+        moments = [self._next_sweep] if self._sweep_has_work() else []
+        if (visible_at := self.sqs.next_visible_at()) is not None:
+            moments.append(visible_at)
+        if not moments:
+            return False
+        self.clock.now = max(min(moments), self.clock.now)
+        self._what_happens_meanwhile()
+        if self._sweep_has_work() and self._next_sweep <= self.clock.now:
+            self.sweep()
+        return True
+
+    def _work_one(self) -> bool:
+        self._what_happens_meanwhile()
+        for variable, function in FUNCTIONS.items():
+            if self.sqs.has_visible(variable):
+                messages = self.sqs.receive(variable, function.batch_size)
+                if messages:
+                    self._invoke(variable, messages)
+                return True
+        return False
+
+    def _invoke(self, variable: str, messages: list[Message]) -> None:
+        function = FUNCTIONS[variable]
+        with self.wire.process(function.name, lambda: self._second_copy(variable, messages)):
+            try:
+                answer = function.handler(
+                    {"Records": [self._record(variable, each) for each in messages]},
+                    Invocation(self.clock, function.seconds),
+                )
+                kept = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+                done = [each for each in messages if f"m{each.id}" not in kept]
+                assert len(done) + len(kept) == len(messages)
+                self.wire.end_of_process("acknowledge", lambda: self._delete(variable, done))
+            except ProcessDiedError:
+                forget_what_a_warm_function_knows()
+            except UnforeseenError as error:
+                self.crashes.append(error)
+
+    def _second_copy(self, variable: str, messages: list[Message]) -> None:
+        for each in messages:
+            self.sqs.hide(self.sqs.queues[variable], each)
+        self._invoke(variable, messages)
+
+    def _delete(self, variable: str, messages: list[Message]) -> None:
+        for each in messages:
+            self.sqs.delete(variable, each)
+
+    def _record(self, variable: str, message: Message) -> dict[str, Any]:
+        return {
+            "messageId": f"m{message.id}",
+            "body": message.body,
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:{self._urls[variable].rpartition('/')[2]}",
+            "attributes": {"MessageGroupId": message.group},
+        }
+
+    def sweep(self) -> None:
+        """What the rule does each minute."""
+        self._next_sweep = later(self.clock(), SWEEP_SECONDS)
+        with self.wire.process("sweep", self.sweep):
+            try:
+                sweep.sweep(RULE_EVENT, Invocation(self.clock, timeout_of("Sweep")))
+                self.wire.end_of_process("end", lambda: None)
+            except ProcessDiedError:
+                forget_what_a_warm_function_knows()
+
+    def _sweep_has_work(self) -> bool:
+        return any("pending" in row for row in self.tables.rows("DISPATCHES_TABLE")) or any(
+            row.get("attention", "").startswith("unsent#")
+            for row in self.tables.rows("USERS_NOTIFICATIONS_TABLE")
+        )
+
+    # What else happens.
+
+    def _what_happens_meanwhile(self) -> None:
+        """Eva unsubscribes when her message is on its way; an operator cancels."""
+        if EVA not in self.points.unsubscribed_at and any(
+            variable.startswith("DELIVERY") and DeliveryMessage.load(message.body).user_id == EVA
+            for variable, message in self.sqs.all()
+        ):
+            self._unsubscribe(EVA)
+        after = self._scenario.cancelled_after_seconds
+        if after is not None and self.clock() >= later(START, after):
+            with self.wire.off():
+                for row in list(self.tables.rows("DISPATCHES_TABLE")):
+                    if "cancelled_at" not in row:
+                        Dispatch.change(row["id"], actions=[Dispatch.cancelled_at.set(iso(self.clock()))])
+
+    def _unsubscribe(self, user: str) -> None:
+        with self.wire.off():
+            add_scope(user, EVERYTHING)
+        self.points.unsubscribed_at[user] = self.clock()
+
+    def _serve(self, service: str, operation: str, params: dict[str, Any]) -> Any:
+        if process := self.wire.running:
+            failure = self._scenario.weather(Request(service, operation, params, process, self.clock()))
+            if failure is not None:
+                raise failure
+        if service == "sqs":
+            return self.sqs.request(operation, params)
+        return dynamodb.request(operation, params, REGION) if service == "dynamodb" else None
+
+    def _boundary(self, fault: Fault, process: Process) -> None:
+        match fault:
+            case Fault.SECOND_COPY:
+                process.again()
+            case Fault.SWEEP:
+                self.sweep()
+            case Fault.SWEEP_LATER:
+                self.clock.advance(SWEEP_SECONDS + 1)
+                self.sweep()
+            case Fault.WAKES_LATE:
+                self.clock.advance(LATE_SECONDS)
+                if process.name == "api":
+                    process.again()
+                self._all_that_is_due()
+
+    def _all_that_is_due(self) -> None:
+        while self._work_one():
+            pass
+        if self._sweep_has_work():
+            self.sweep()
+        while self._work_one():
+            pass
+
+    def _after_step(self) -> None:
+        self.points.after_step()
+
+
+def _throttle_code(service: str) -> str:
+    return "RequestThrottled" if service == "sqs" else "ThrottlingException"
+
+
+def names(calls: list[Call]) -> list[str]:
+    """What was called, in order."""
+    return [call.name for call in calls]
