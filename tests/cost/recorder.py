@@ -5,6 +5,7 @@ stands for its client in a World. Items are read from moto's own memory, before 
 """
 
 import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import DynamoType, dynamodb_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 
 from chalicelib import queues
 from chalicelib.observability import logger
@@ -51,12 +53,14 @@ class Recorder:
 
         def record(client: Any, operation: str, parameters: Parameters) -> Any:
             service = client.meta.service_model.service_name
-            return self._take(service, operation, parameters, partial(original, client, operation, parameters))
+            return self._take(
+                service, operation, parameters, partial(original, client, operation, parameters)
+            )
 
         monkeypatch.setattr(BaseClient, "_make_api_call", record)
         monkeypatch.setattr(queues, "client", lambda: _Watched(world.queues, self._take_sqs))
         for variable, handler in world.handlers.items():
-            world.handlers[variable] = partial(self._invoke, variable, handler)
+            world.handlers[variable] = self.lambda_of(variable, handler)
 
     @contextmanager
     def acting(self, function: str) -> Iterator[None]:
@@ -64,7 +68,8 @@ class Recorder:
         self._function = function
         self.invocations[function] += 1
         said = io.StringIO()
-        streams = [(handler, handler.setStream(said)) for handler in logger.handlers]
+        handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
+        streams = [(handler, handler.setStream(said)) for handler in handlers]
         try:
             yield
         finally:
@@ -80,6 +85,10 @@ class Recorder:
         return add_up(self.entries, self.invocations, len(self._world.channel.sent))
 
     # Lambda.
+
+    def lambda_of(self, variable: str, handler: Any) -> Callable[[Any, Any], Any]:
+        """A queue's function, with what Lambda does for each of its runs."""
+        return partial(self._invoke, variable, handler)
 
     def _invoke(self, variable: str, handler: Any, event: Any, context: Any) -> Any:
         function = function_of(variable)

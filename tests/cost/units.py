@@ -31,7 +31,9 @@ class Index:
         """What of an item is in the index, or None when it isn't there: a sparse index."""
         if item is None or not all(key in item for key in self.keys):
             return None
-        return {name: value for name, value in item.items() if self.projected is None or name in self.projected}
+        return {
+            name: value for name, value in item.items() if self.projected is None or name in self.projected
+        }
 
 
 def item_size(item: Item | None) -> int:
@@ -63,7 +65,7 @@ def value_size(value: Mapping[str, Any]) -> int:
 
 
 def _number_size(number: str) -> int:
-    # "Approximately": a byte for two significant digits, and one. A sign takes another, as is measured by many.
+    # "Approximately": a byte for two significant digits, and one; a sign is known to take another.
     sign, digits, _ = Decimal(number).as_tuple()
     significant = "".join(map(str, digits)).strip("0")
     return math.ceil(len(significant) / 2) + 1 + sign
@@ -93,7 +95,7 @@ def item_read_units(items: Iterable[Item | None], *, consistent: bool) -> float:
 
 
 def query_read_units(items: Sequence[Item], *, consistent: bool) -> float:
-    """Of one page of a Query or a Scan: the sum of what was read, rounded up; nothing found costs the least."""
+    """Of one page of a Query or a Scan: the sum of what was read, rounded up; nothing is the least."""
     return _read_units(sum(map(item_size, items)), consistent=consistent)
 
 

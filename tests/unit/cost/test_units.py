@@ -111,7 +111,7 @@ def test_a_batch_rounds_each_item() -> None:
 
 
 def test_a_query_rounds_the_sum() -> None:
-    """read-write-operations.html, Query: 10 items of 40.8 KB in all are 44 KB; 1,500 of 64 bytes are 96 KB."""
+    """read-write-operations.html, Query: 10 items of 40.8 KB in all are 44 KB; 1,500 of 64 bytes 96 KB."""
     assert query_read_units([of_size(4178)] * 10, consistent=True) == 44 / 4
     assert query_read_units([of_size(64)] * 1500, consistent=True) == 96 / 4  # 93.75 KB, rounded up
 
