@@ -99,7 +99,7 @@ def lane_section(lane: Lane) -> str:
         _bills(
             {
                 "a million recipients in full batches": slope * bill.MILLION,
-                "a million dispatches to one recipient, all cold": costs.small.ledger * bill.MILLION,
+                "a million dispatches to one recipient, all of them cold": costs.small.ledger * bill.MILLION,
             }
         ),
     )
@@ -165,10 +165,10 @@ def prices_section() -> str:
     return _section(
         "Prices and assumptions",
         f"List prices of {known.region} in {known.currency} on {known.date}, for a million of each, before"
-        " any free tier. Not in the bills: storage, backups, data transfer, Lambda's time for a cold start, and"
-        " the mail provider.",
+        " any free tier. Not in the bills: storage and backups, data transfer, Lambda's time for cold starts,"
+        " and the mail provider. Look again before a decision depends on a figure.",
         _table(
-            ["", "price", "source"],
+            ["", "price", "where it is published"],
             [[name, f"{each['price']:,}", each["source"]] for name, each in known.prices.items()],
             align="---",
         ),
