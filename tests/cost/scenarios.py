@@ -17,6 +17,7 @@ from chalicelib.services import accounts
 from chalicelib.settings import current
 from chalicelib.tables import base
 from chalicelib.tables.contacts import Contact
+from tests.cost import moto_shortcuts
 from tests.cost.ledger import Ledger
 from tests.cost.recorder import Recorder
 from tests.support.api import Api
@@ -84,6 +85,7 @@ class Stage:
     """A world with an application that posts, and a recorder."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moto_shortcuts.take(monkeypatch)
         self.world = World(monkeypatch)
         self.world.checks = False  # they would read more than the functions do
         urls = {variable: self.world.queues.url(variable) for variable in self.world.handlers}
