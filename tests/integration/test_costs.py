@@ -35,9 +35,9 @@ def test_the_document_has_nothing_else() -> None:
 
 
 def test_an_idle_minute_is_sixteen_queries_that_find_nothing() -> None:
-    hour = scenarios.idle_hour().ledger
-    assert {line.operation for line in hour.lines} == {"Query"}
-    assert hour.by_functions == Amount(requests=60 * 16, reads=60 * 16 * 0.5, writes=0)
+    minute = scenarios.idle_minute().ledger
+    assert {line.operation for line in minute.lines} == {"Query"}
+    assert minute.by_functions == Amount(requests=16, reads=16 * 0.5, writes=0)
 
 
 def test_a_retry_costs_a_claim_an_outcome_and_a_batch() -> None:
