@@ -111,6 +111,10 @@ lock: .venv/bin/uv ## Pin requirements*.txt anew from requirements*.in; UPGRADE=
 openapi: $(READY) ## Write docs/openapi.json anew, after a change of the API
 	@$(RUN) -m chalicelib.api.openapi > docs/openapi.json
 
+.PHONY: cost
+cost: $(READY) ## Count what a dispatch costs, beside its limits and in money; writes docs/costs.md
+	@$(RUN) -m tests.cost.report
+
 .PHONY: clean
 clean: ## Remove what is built and cached; environments (.venv*) and data (.local) stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -1,0 +1,297 @@
+"""What Vestnik costs, counted and priced: python -m tests.cost.report prints it and writes docs/costs.md."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from chalicelib.domain.lanes import Lane
+from tests.cost import bill, scenarios
+from tests.cost.ledger import Amount, Ledger, Line
+from tests.cost.limits import FIXED, SLOPE
+from tests.cost.scenarios import Recording
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "costs.md"
+SMALL, MIDDLE, LARGE = 1, 100, 1_100
+"""Recipients: one, one chunk, and eleven chunks in full batches, by which the slope is taken."""
+
+INTRODUCTION = """\
+# What it costs
+
+Written by `make cost`; do not edit. The real functions run in memory, from POST (with its authentication) to the
+last letter. Each request they make to AWS is recorded with the items before and after it. Requests, read units and
+write units follow from these by the rules of the AWS documentation (`tests/cost/units.py`): no emulator reports
+them right. Prices, and all that is assumed, stand in `tests/cost/prices.yaml` and below.
+
+The *slope* is what one more recipient costs in full batches: ({large} recipients − {middle}) / {difference}. The *fixed part*
+is a dispatch to one recipient without the slope. *Polling* is what Lambda asks the queues on the functions'
+behalf, which is billed too. Tests hold the limits (`tests/cost/limits.py`).
+
+A text has {letters} letters here, a contact a name and a mail address. Functions begin cold: each further instance that
+sends reads the notification once, and its two secrets every five minutes.
+"""  # noqa: E501 - lines of a document, of 115 letters when they are filled in
+
+
+@dataclass(frozen=True)
+class Costs:
+    """A lane's dispatches: of one, of a chunk and of many, and what follows from them."""
+
+    lane: Lane
+    small: Recording
+    middle: Recording
+    large: Recording
+    recipients: int
+    """Of the large one."""
+
+    @property
+    def slope(self) -> Ledger:
+        return (self.large.ledger - self.middle.ledger) * (1 / (self.recipients - MIDDLE))
+
+    @property
+    def fixed(self) -> Ledger:
+        return self.small.ledger - self.slope
+
+
+@cache
+def costs_of(lane: Lane, large: int = LARGE) -> Costs:
+    """The recorded dispatches of a lane. With fewer chunks the slope is much the same, and sooner found."""
+    small, middle, most = (scenarios.dispatch(lane, count) for count in (SMALL, MIDDLE, large))
+    return Costs(lane, small, middle, most, large)
+
+
+@cache
+def single(lane: Lane) -> Ledger:
+    """A plain dispatch to one, to compare others with."""
+    return scenarios.dispatch(lane, SMALL).ledger
+
+
+# The document.
+
+
+def introduction() -> str:
+    return INTRODUCTION.format(
+        letters=len(scenarios.TEXT), large=f"{LARGE:,}", middle=MIDDLE, difference=f"{LARGE - MIDDLE:,}"
+    )
+
+
+def lane_section(lane: Lane) -> str:
+    """All about the dispatches of one lane."""
+    costs = costs_of(lane)
+    slope, fixed = costs.slope, costs.fixed
+    return _section(
+        f"The {lane} lane",
+        _table(
+            ["", "requests", "with polling", "read units", "write units"],
+            [
+                _amounts("**slope**, a recipient", slope),
+                _limit("limit", SLOPE),
+                _amounts("**fixed part**, a dispatch", fixed),
+                _limit("limit", FIXED),
+                *counted_rows(costs),
+                _amounts(f"{LARGE:,} recipients", costs.large.ledger),
+            ],
+        ),
+        _verdict(costs),
+        f"Where {LARGE - MIDDLE:,} more recipients go (requests, read and write units of one recipient):",
+        _lines(slope),
+        "Where the fixed part goes (a minus: one recipient's share of a batch is in the slope already):",
+        _lines(fixed),
+        f"In {bill.price_list().currency}, at the prices below:",
+        _bills(
+            {
+                "a million recipients in full batches": slope * bill.MILLION,
+                "a million dispatches to one recipient, all of them cold": costs.small.ledger * bill.MILLION,
+            }
+        ),
+    )
+
+
+def counted_rows(costs: Costs) -> list[list[str]]:
+    """The rows of one recipient and of one chunk."""
+    return [
+        _amounts("1 recipient", costs.small.ledger),
+        _amounts(f"{MIDDLE} recipients", costs.middle.ledger),
+    ]
+
+
+def slope_in(section: str) -> list[float]:
+    """What a lane's section says of the slope: requests, with polling, read units, write units."""
+    row = next(line for line in section.splitlines() if line.startswith("| **slope**"))
+    return [float(cell) for cell in row.strip("| ").split(" | ")[1:]]
+
+
+def others_section() -> str:
+    """Dispatches that do not go smoothly."""
+    rows = []
+    for lane in Lane:
+        plain = single(lane)
+        rows += [
+            _amounts(
+                f'a recipient who is told "try later" once, {lane}', scenarios.retried(lane).ledger - plain
+            ),
+            _amounts(f"an unsent recipient, swept once, {lane}", scenarios.swept(lane).ledger - plain),
+        ]
+    large = scenarios.dispatch(Lane.REGULAR, SMALL, scenarios.LARGE_TEXT).ledger - single(Lane.REGULAR)
+    letters = f"{len(scenarios.LARGE_TEXT):,}"
+    return _section(
+        "What goes wrong, and what is large",
+        "What it costs beside a dispatch to one recipient for whom all goes well:",
+        _table(
+            ["", "requests", "with polling", "read units", "write units"],
+            [*rows, _amounts(f"a text of {letters} letters that are not Latin", large)],
+        ),
+        "The sixteen queries of the sweep are in it, and what it then reads. A text is written once a"
+        " dispatch, and read once by each function instance that sends it.",
+    )
+
+
+def idle_section() -> str:
+    """What is spent while nobody sends anything."""
+    sweeps = scenarios.idle_minute().ledger * scenarios.SWEEPS_IN_AN_HOUR
+    polling = bill.idle_polling(hours=1)
+    hours = bill.price_list().assumed("month_hours")
+    by_sweep, by_polling = bill.money(sweeps * hours), bill.money(polling * hours)
+    secrets = bill.money_of_secrets_in_a_month()
+    parts = {
+        "60 sweeps an hour": sum(by_sweep.values()),
+        "polling of empty queues": sum(by_polling.values()),
+        "secrets": secrets,
+    }
+    return _section(
+        "An idle hour",
+        _table(
+            ["", "requests", "with polling", "read units", "write units"],
+            [
+                _amounts("60 sweeps that find nothing", sweeps),
+                _amounts("Lambda's polling of eight empty queues", polling),
+                _amounts("**together**", sweeps + polling),
+            ],
+        ),
+        f"In {bill.price_list().currency} for an idle month:",
+        _table(
+            [*parts, "**in all**"],
+            [[_money(value) for value in [*parts.values(), sum(parts.values())]]],
+        ),
+    )
+
+
+def prices_section() -> str:
+    """The list prices and the assumptions."""
+    known = bill.price_list()
+    return _section(
+        "Prices and assumptions",
+        f"List prices of {known.region} in {known.currency} on {known.date}, for a million of each, before"
+        " any free tier. Not in the bills: storage and backups, data transfer, Lambda's time for cold starts,"
+        " and the mail provider. Look again before a decision depends on a figure.",
+        _table(
+            ["", "price", "where it is published"],
+            [[name, f"{each['price']:,}", each["source"]] for name, each in known.prices.items()],
+            align="---",
+        ),
+        "What can't be counted is assumed:",
+        _table(
+            ["", "value", "reason"],
+            [
+                [name, f"{each['value']:,}", ": ".join(filter(None, [each["reason"], each.get("source")]))]
+                for name, each in known.assumptions.items()
+            ],
+            align="---",
+        ),
+    )
+
+
+SECTIONS: Sequence[Callable[[], str]] = (
+    introduction,
+    partial(lane_section, Lane.REGULAR),
+    partial(lane_section, Lane.EXPRESS),
+    others_section,
+    idle_section,
+    prices_section,
+)
+
+
+def document() -> str:
+    """All of docs/costs.md."""
+    # A lane takes ten seconds or more: each its own processor.
+    with ProcessPoolExecutor() as pool:
+        return "\n".join(each.result() for each in [pool.submit(section) for section in SECTIONS])
+
+
+# How it is written.
+
+
+def _section(title: str, *parts: str) -> str:
+    return "\n\n".join([f"## {title}", *parts]) + "\n"
+
+
+def line_of(cells: Sequence[str]) -> str:
+    """A row as it stands in the document."""
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> str:
+    lines = [head, ["---"] + [align] * (len(head) - 1), *rows]
+    return "\n".join(map(line_of, lines))
+
+
+def _amounts(name: str, ledger: Ledger) -> list[str]:
+    own, billed = ledger.by_functions, ledger.billed
+    return [name, *map(_number, (own.requests, billed.requests, own.reads, own.writes))]
+
+
+def _limit(name: str, limit: Amount) -> list[str]:
+    return [name, *map(_number, (limit.requests, limit.requests, limit.reads, limit.writes))]
+
+
+def _number(value: float) -> str:
+    # Not "-0", which a sum of fractions can leave behind.
+    return f"{round(value, 3) + 0.0:,.3f}".rstrip("0").rstrip(".")
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _verdict(costs: Costs) -> str:
+    polled = costs.slope.billed.requests
+    batch = round(1 / costs.slope.invocations[f"deliver_{costs.lane}"])
+    is_kept = polled <= SLOPE.requests
+    return (
+        "The limits are for the functions' own requests. With the polling a recipient takes"
+        f" {_number(polled)} requests, which is {'also within' if is_kept else 'over'} the limit:"
+        f" a full batch is {batch} messages."
+    )
+
+
+def _lines(ledger: Ledger) -> str:
+    rows = [
+        [_name(line), *map(_number, (amount.requests, amount.reads, amount.writes))]
+        for line, amount in sorted(ledger.lines.items())
+        if amount
+    ]
+    return _table(["", "requests", "read units", "write units"], rows)
+
+
+def _name(line: Line) -> str:
+    polling = " (polling)" if line.is_polling else ""
+    return f"{line.function}: {line.operation}, {line.target}{polling}"
+
+
+def _bills(ledgers: dict[str, Ledger]) -> str:
+    rows = []
+    for name, ledger in ledgers.items():
+        parts = bill.money(ledger)
+        rows.append([name, *map(_money, parts.values()), _money(sum(parts.values()))])
+    return _table(["", *bill.PARTS, "**in all**"], rows)
+
+
+def main() -> None:
+    text = document()
+    DOCUMENT.write_text(text, "utf-8")
+    print(text)
+    print(f"Written to {DOCUMENT.relative_to(DOCUMENT.parents[1])}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What is priced: dispatches and idle time, by the real functions on moto, from POST to the last letter."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from moto import mock_aws
+
+from chalicelib.channels.mail import MailChannel
+from chalicelib.domain.lanes import Lane
+from chalicelib.domain.results import Accepted, Retryable
+from chalicelib.domain.times import later
+from chalicelib.security import read_secret
+from chalicelib.services import accounts
+from chalicelib.settings import current
+from chalicelib.tables import base
+from chalicelib.tables.contacts import Contact
+from tests.cost import moto_shortcuts
+from tests.cost.ledger import Ledger
+from tests.cost.recorder import Recorder
+from tests.support.api import Api
+from tests.support.aws import Queues, ScriptedChannel, Waiting, World, use_test_account
+from tests.support.factories import user_id, user_ids
+
+PATH = "/api/v1/notifications/"
+TITLE = "Your order 2026-11-000417 has been shipped today"
+TEXT = "It left our warehouse this morning, and you can follow it on its way to you. " * 8
+LARGE_TEXT = "Ж" * 50_000
+"""As long as the API takes it; each letter is two bytes."""
+
+NAMES = ("Maximilian Featherstone", "Александра Константинопольская")
+"""In a queue's message, which is ASCII, a Cyrillic letter takes six bytes."""
+
+DISPATCH_SECONDS = 3600.0
+"""The throttle takes ten minutes for 1,100 recipients, a retry half a minute."""
+
+SWEEPS_IN_AN_HOUR = 60
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a scenario spent, and what else was seen of it."""
+
+    ledger: Ledger
+    log_bytes: dict[str, float]
+    """What each function logs in one run, in the mean."""
+    largest: dict[str, int]
+
+
+class _Queues(Queues):
+    """Queues in memory only: moto counts its messages anew at each request, which a thousand make slow."""
+
+    def send_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> Any:  # noqa: N803
+        failed = [entry for entry in Entries if self.refuses(entry["MessageBody"])]
+        self._waiting[QueueUrl] += [
+            Waiting(
+                entry["MessageBody"],
+                entry["MessageGroupId"],
+                later(self._clock(), entry["DelaySeconds"]),
+                entry["DelaySeconds"],
+            )
+            for entry in Entries
+            if entry not in failed
+        ]
+        return {"Failed": [{"Id": entry["Id"], "SenderFault": False, "Code": "x"} for entry in failed]}
+
+
+class _Channel(ScriptedChannel):
+    """Takes every letter, and reads the mail server's log-in as the real session does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_default = Accepted("2.0.0 Ok: queued as 4bXq7T2kZyz9vHd")
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        read_secret(current().smtp_secret)
+        with super().session() as session:
+            yield session
+
+
+class Stage:
+    """A world with an application that posts, and a recorder."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moto_shortcuts.take(monkeypatch)
+        self.world = World(monkeypatch)
+        self.world.checks = False  # they would read more than the functions do
+        urls = {variable: self.world.queues.url(variable) for variable in self.world.handlers}
+        self.world.queues = _Queues(cast(Any, None), urls, self.world.clock)
+        self.world.channel = _Channel()
+        monkeypatch.setitem(_channels(), MailChannel.name, self.world.channel)
+        # One time for all, so that two runs write the same bytes.
+        monkeypatch.setattr("chalicelib.api.notifications.utc_now", self.world.clock)
+        password = accounts.register_application("shop", self.world.clock())
+        self._api = Api(f"shop {password}")
+        self.recorder = Recorder(self.world, monkeypatch)
+
+    def post(self, lane: Lane, recipients: int, text: str = TEXT) -> None:
+        """Post to so many users who are all known."""
+        _add_contacts(recipients)
+        body = {
+            "type": "mail",
+            "title": TITLE,
+            "text": text,
+            "content_id": "order-2026-11-000417",
+            "users": user_ids(recipients),
+            "is_express": lane is Lane.EXPRESS,
+        }
+        with self.recorder.acting("api"):
+            answer = self._api.post(PATH, body)
+        assert answer.status == 201, answer.body
+
+    def sweep(self) -> dict[str, int]:
+        with self.recorder.acting("sweep"):
+            return self.world.sweep()
+
+    def settle(self, sent: int) -> None:
+        """Run until everything is sent."""
+        self.world.settle(DISPATCH_SECONDS)
+        assert len({letter.address for letter in self.world.channel.sent}) == sent
+        assert set(self.world.statuses().values()) == {"sent"}
+
+    def recording(self) -> Recording:
+        runs = self.recorder.invocations
+        logged = {name: size / runs[name] for name, size in self.recorder.log_bytes.items()}
+        return Recording(self.recorder.ledger(), logged, dict(self.recorder.largest))
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """An empty world. Functions begin cold: nothing is remembered of an earlier one."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_test_account(monkeypatch)
+        with mock_aws():
+            yield Stage(monkeypatch)
+
+
+def dispatch(lane: Lane, recipients: int, text: str = TEXT) -> Recording:
+    """A dispatch to so many, all of whom are sent it at the first try."""
+    with stage() as scene:
+        scene.post(lane, recipients, text)
+        scene.settle(recipients)
+        return scene.recording()
+
+
+def retried(lane: Lane) -> Recording:
+    """A dispatch to one, whose server says "try later" once."""
+    with stage() as scene:
+        scene.world.channel.answers[_address(1)] = [Retryable("smtp 451: greylisted, try again later")]
+        scene.post(lane, 1)
+        scene.settle(1)
+        return scene.recording()
+
+
+def swept(lane: Lane) -> Recording:
+    """A dispatch to one, whom the queue did not take: the sweep of a minute later sends it."""
+    with stage() as scene:
+        scene.world.queues.refuses = lambda body: '"address"' in body
+        scene.post(lane, 1)
+        assert scene.world.fan_out(lane) == 1
+        assert not scene.world.queues.waiting(f"DELIVERY_{lane.upper()}_QUEUE_URL")
+        scene.world.queues.refuses = lambda body: False
+        scene.world.clock.advance(60)
+        assert scene.sweep() == {"requeued": 1}
+        scene.settle(1)
+        return scene.recording()
+
+
+def idle_minute() -> Recording:
+    """A sweep that finds nothing. What Lambda polls meanwhile is an assumption, in prices.yaml."""
+    with stage() as scene:
+        assert scene.sweep() == {}
+        return scene.recording()
+
+
+def _add_contacts(count: int) -> None:
+    contacts = [
+        Contact(
+            user_id(number),
+            email=_address(number),
+            name=NAMES[number % 2],
+            locale=("en", "ru")[number % 2],
+        )
+        for number in range(1, count + 1)
+    ]
+    for start in range(0, count, base.MAX_PUTS):
+        base.batch_put(contacts[start : start + base.MAX_PUTS])
+
+
+def _address(number: int) -> str:
+    return f"m.featherstone.{number:06}@mail.example.org"
+
+
+def _channels() -> Any:
+    from chalicelib.channels import CHANNELS
+
+    return CHANNELS
