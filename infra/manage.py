@@ -157,15 +157,18 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run a command; what is refused is one line and exit code 1."""
+    """Run a command; what is refused, or cannot be reached, is one line and exit code 1."""
     options = _arguments().parse_args()
     from chalicelib.services.errors import RefusedError
+    from chalicelib.tables.base import DATABASE_ERRORS
 
     try:
         use_stack(options.stack_name, options.endpoint_url)
         print(options.run(options))
     except (RefusedError, DeploymentError) as error:
         sys.exit(f"error: {error}")
+    except DATABASE_ERRORS as error:
+        sys.exit(f"error: the tables are out of reach, what was done is kept, run it again: {error}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from chalicelib.services.errors import (
     NotFoundError,
     TooManyError,
 )
-from chalicelib.tables.base import DATABASE_ERRORS, BatchUnprocessedError
+from chalicelib.tables.base import DATABASE_ERRORS
 
 MAX_FIELD_ERRORS = 20
 RETRY_AFTER_SECONDS = 5
@@ -54,7 +54,7 @@ REFUSALS: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
 }
 
-OUTAGES = (*DATABASE_ERRORS, BatchUnprocessedError, SecretUnavailableError)
+OUTAGES = (*DATABASE_ERRORS, SecretUnavailableError)
 """What may be over in a moment: the client should come again."""
 
 

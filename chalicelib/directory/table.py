@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from chalicelib.directory import DirectoryUnavailableError, Person
-from chalicelib.tables.base import DATABASE_ERRORS, BatchUnprocessedError, batch_get
+from chalicelib.tables.base import DATABASE_ERRORS, batch_get
 from chalicelib.tables.contacts import Contact
 
 
@@ -17,7 +17,7 @@ class TableDirectory:
             # Who seems unknown is given up: a contact that was written just now must not be missed.
             missing = set(user_ids) - {contact.user_id for contact in found}
             found += batch_get({Contact: missing}, consistent=True)[Contact]
-        except (*DATABASE_ERRORS, BatchUnprocessedError) as error:
+        except DATABASE_ERRORS as error:
             raise DirectoryUnavailableError(str(error)) from error
         return {
             contact.user_id: Person(

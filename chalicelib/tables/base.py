@@ -31,9 +31,6 @@ MAX_KEYS = 100
 MAX_PUTS = 25
 """What BatchGetItem and BatchWriteItem take at once."""
 
-DATABASE_ERRORS = (ClientError, BotoCoreError, PynamoDBException)
-"""What a table raises when the database refuses or cannot be reached."""
-
 Item = dict[str, dict[str, Any]]
 """An item as DynamoDB writes it."""
 
@@ -58,6 +55,9 @@ class ConditionFailedError(Exception):
 class BatchUnprocessedError(Exception):
     """DynamoDB went on leaving parts of a batch undone."""
 
+
+DATABASE_ERRORS = (ClientError, BotoCoreError, PynamoDBException, BatchUnprocessedError)
+"""What a table raises when the database refuses or cannot be reached."""
 
 _TRANSIENT_CODES = frozenset(
     {

@@ -65,6 +65,16 @@ def test_what_failed_is_sent_again(
     assert world.counts(dispatch) == {"unsent": 1, "failed": 1}
 
 
+def test_an_outage_is_one_line(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.database.fail("GetItem", "notifications", times=9)
+    monkeypatch.setattr(sys, "argv", ["manage", "send-again", user_id(1)])
+    with pytest.raises(SystemExit, match="out of reach") as refused:
+        manage.main()
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
