@@ -74,6 +74,10 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 	@$(RUN) -m pytest $(PARALLEL) tests/unit tests/integration
 	@$(RUN) -m pytest tests/e2e
 
+.PHONY: chaos
+chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
+	@$(if $(SEED),SEED='$(SEED)') $(RUN) -m pytest -s tests/chaos
+
 .PHONY: check
 check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
 	$(RUN) -m ruff format --check $(SOURCES)

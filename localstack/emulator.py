@@ -77,6 +77,12 @@ class Emulator:
         """What a client of AWS needs in its environment to speak to this emulator."""
         return {**CLIENT_ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url}
 
+    @property
+    def pid(self) -> int:
+        """The process that runs at this moment; the functions' processes are its children."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def start(self) -> Self:
         """Start the child and wait until it is healthy."""
         require_free(self.port, "the emulator", "stop what uses it, or set VESTNIK_EMULATOR_PORT")

@@ -7,6 +7,7 @@ from hypothesis import settings
 from moto import mock_aws
 
 from tests.support.aws import World, use_test_account
+from tests.support.smtp import ScriptedSmtp
 
 # The same examples at each run: what fails for one developer fails for all.
 settings.register_profile("vestnik", deadline=None, derandomize=True, print_blob=True)
@@ -19,3 +20,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     use_test_account(monkeypatch)
     with mock_aws():
         yield World(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def smtp_server() -> Iterator[ScriptedSmtp]:
+    """One mail server for all tests of a deployment, which has its address."""
+    with ScriptedSmtp() as server:
+        yield server
+
+
+@pytest.fixture
+def smtp(smtp_server: ScriptedSmtp) -> Iterator[ScriptedSmtp]:
+    """The mail server, which behaves unless the test says otherwise, and has no mails yet."""
+    smtp_server.forget()
+    yield smtp_server
+    smtp_server.forget()

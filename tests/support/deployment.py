@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 import boto3
+import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from infra.deploy import deploy, function_environment
-from infra.package import PROJECT, package
+from infra.package import PROJECT, PackagingError, package
+from infra.stack import DeploymentError
 from localstack.emulator import CLIENT_ENVIRONMENT, Emulator
+from localstack.ports import LocalError
 from tests.support.smtp import LOOPBACK, ScriptedSmtp
 from tests.support.waiting import POLL_SECONDS, wait_until
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 STACK = "vestnik-dev"
 APPLICATION = "e2e"
 HTTP_SECONDS = 30
+UNAVAILABLE = 503
 PAGE = 100
 WORKERS = "3"
 """A process each, per function: enough to meet each other, few enough for two cores."""
@@ -76,6 +80,7 @@ class Sent:
     id: str
     dispatch_id: str
     recipients: int
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,10 +127,12 @@ class Answer:
 class Deployment:
     """One emulator with one stack; `deploy` changes its parameters."""
 
-    def __init__(self, smtp: ScriptedSmtp, log_path: Path) -> None:
+    def __init__(self, smtp: ScriptedSmtp, log_path: Path, state_dir: Path | None = None) -> None:
         self.smtp = smtp
-        self._emulator = Emulator(log_path=log_path)
+        self._emulator = Emulator(log_path=log_path, state_dir=state_dir)
         self._parameters: dict[str, str] = {}
+        self._patience_seconds = 0.0
+        self.unavailable_answers = 0
         self._serialize, self._deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
 
     # Its life.
@@ -153,6 +160,10 @@ class Deployment:
         for client in (self.sqs, self.functions, self.tables, self._stacks, self._logs, self._rules):
             client.close()
         self._emulator.stop()
+
+    @property
+    def emulator(self) -> Emulator:
+        return self._emulator
 
     def __enter__(self) -> Self:
         try:
@@ -195,10 +206,30 @@ class Deployment:
     def api_url(self) -> str:
         return self._environment["PUBLIC_URL"]
 
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Repeat what is answered by 503 for so long, as a good client does; the answers are counted."""
+        self._patience_seconds, self.unavailable_answers = seconds, 0
+        try:
+            yield
+        finally:
+            self._patience_seconds = 0.0
+
     def call(
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One HTTP request: a path of the API, or a whole address."""
+        """A request to a path of the API, or to a whole address."""
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            answer = self._call_once(method, url, body, headers)
+            if answer.status != UNAVAILABLE or time.monotonic() >= deadline:
+                return answer
+            self.unavailable_answers += 1
+            time.sleep(POLL_SECONDS)
+
+    def _call_once(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None
+    ) -> Answer:
         parts = urlsplit(url if url.startswith("http") else self.api_url + url)
         assert parts.hostname is not None
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=HTTP_SECONDS)
@@ -223,21 +254,24 @@ class Deployment:
         express: bool = False,
         title: str = "News",
         text: str = "There is something new.",
+        content_id: str | None = None,
+        key: str | None = None,
     ) -> Sent:
-        """Post a notification for these users."""
+        """Post a notification for these users; `key` is its Idempotency-Key."""
         body = {
             "type": "mail",
             "is_express": express,
             "title": title,
             "text": text,
-            "content_id": str(uuid.uuid4()),
+            "content_id": content_id or str(uuid.uuid4()),
             "users": [each if isinstance(each, str) else each.user_id for each in users],
         }
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        headers |= {"Idempotency-Key": key} if key else {}
         answer = self.call("POST", "/api/v1/notifications/", json.dumps(body).encode(), headers)
         assert answer.status == 201, answer
         created = answer.json()
-        return Sent(created["id"], created["dispatch_id"], created["recipients"])
+        return Sent(created["id"], created["dispatch_id"], created["recipients"], created["is_repeat"])
 
     def counts(self, sent: Sent) -> dict[str, int]:
         """How many recipients there are in each status."""
@@ -373,12 +407,12 @@ class Deployment:
             self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
     @contextmanager
-    def failing_soon(self, queue: str) -> Iterator[None]:
-        """Let a queue's messages come again after a second, not minutes, so that five failures are quick."""
+    def failing_soon(self, queue: str, seconds: int = 1) -> Iterator[None]:
+        """Let a queue's messages come again after so many seconds, not minutes: what fails is soon seen."""
         url = self.url_of(queue)
         found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
         before = found["Attributes"]["VisibilityTimeout"]
-        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
         try:
             yield
         finally:
@@ -413,6 +447,19 @@ class Deployment:
         }  # fmt: skip
         swept: dict[str, int] = self.invoke("Sweep", event)
         return swept
+
+
+@contextmanager
+def deployed(deployment: Deployment) -> Iterator[Deployment]:
+    """Start a deployment for tests. Without it nothing is proven, so it is a failure, not a skip."""
+    try:
+        deployment.__enter__()
+    except (LocalError, PackagingError, DeploymentError) as error:
+        pytest.fail(f"the package cannot be deployed to the emulator: {error}", pytrace=False)
+    try:
+        yield deployment
+    finally:
+        deployment.stop()
 
 
 def _queued(message: Mapping[str, Any]) -> QueuedMessage:

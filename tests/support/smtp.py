@@ -61,6 +61,13 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class Late:
+    """Take every mail over at once, and say so this many seconds later: time in which its client may die."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Dribble:
     """Begin an answer and never end it: a byte at a time, each in good time for a timeout per operation."""
 
@@ -84,7 +91,7 @@ class Refuse:
     times: int | None = None
 
 
-Behaviour = Accept | Hold | Slow | Dribble | Vanish | Refuse
+Behaviour = Accept | Hold | Slow | Late | Dribble | Vanish | Refuse
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,8 @@ class Mail:
     recipient: str
     message: EmailMessage
     at: float
+    client_port: int
+    """Of the connection that it came by."""
 
     @property
     def message_id(self) -> str:
@@ -176,6 +185,12 @@ class ScriptedSmtp:
         (found,) = self.mails(to)
         return found
 
+    @property
+    def taken_over(self) -> int:
+        """How many mails have been taken over, by everybody."""
+        with self._lock:
+            return len(self._mails)
+
     def counts(self, to: str = EVERYBODY) -> Counter[str]:
         """How many mails each recipient has got."""
         return Counter(mail.recipient for mail in self.mails(to))
@@ -203,6 +218,10 @@ class ScriptedSmtp:
         """Wait until so many mails have been taken over."""
         wait_until(lambda: len(self.mails(to)) >= number, timeout, f"{number} mails to {to}")
         return self.mails(to)
+
+    def wait_for_number(self, number: int, timeout: float) -> None:
+        """Wait until so many mails have been taken over, by everybody."""
+        wait_until(lambda: self.taken_over >= number, timeout, f"{number} mails")
 
     # Its life.
 
@@ -275,7 +294,7 @@ class ScriptedSmtp:
                 if pattern != EVERYBODY and (recipient is None or not fnmatchcase(recipient, pattern)):
                     continue
                 match behaviour:
-                    case Hold() if step is not Step.END:
+                    case Hold() | Late() if step is not Step.END:
                         continue
                     case Dribble() | Vanish() | Refuse() if step is not behaviour.at:
                         continue
@@ -298,10 +317,10 @@ class ScriptedSmtp:
         with self._lock:
             self._under_way[recipient] -= 1
 
-    def keep(self, recipient: str, content: bytes) -> None:
+    def keep(self, recipient: str, content: bytes, client_port: int) -> None:
         message = BytesParser(policy=policy.default).parsebytes(content)
         with self._lock:
-            self._mails.append(Mail(recipient, message, time.time()))
+            self._mails.append(Mail(recipient, message, time.time(), client_port))
 
     @contextlib.contextmanager
     def holding(self, recipient: str) -> Iterator[asyncio.Event]:
@@ -323,6 +342,7 @@ class _Session:
         self._server = server
         self._reader = reader
         self._writer = writer
+        self._client_port: int = writer.get_extra_info("peername")[1]
         self._recipient: str | None = None
 
     async def run(self) -> None:
@@ -384,15 +404,20 @@ class _Session:
             case Refuse() | Dribble():
                 goes_on = await self._misbehave(behaviour)
             case Vanish():
-                self._server.keep(recipient, content)
+                self._server.keep(recipient, content, self._client_port)
                 goes_on = False
+            case Late(seconds):
+                self._server.keep(recipient, content, self._client_port)
+                await self._while_connected(asyncio.sleep(seconds))
+                await self._say("250 2.0.0 Taken")
+                goes_on = True
             case _:
                 if isinstance(behaviour, Hold):
                     with self._server.holding(recipient) as released:
                         await self._while_connected(released.wait())
                 elif isinstance(behaviour, Slow):
                     await self._while_connected(asyncio.sleep(behaviour.seconds))
-                self._server.keep(recipient, content)
+                self._server.keep(recipient, content, self._client_port)
                 await self._say("250 2.0.0 Taken")
                 goes_on = True
         self._end_mail()
@@ -403,7 +428,7 @@ class _Session:
         behaviour = self._server.behaviour(step, self._recipient)
         if isinstance(behaviour, Slow):
             await self._while_connected(asyncio.sleep(behaviour.seconds))
-        if isinstance(behaviour, Accept | Hold | Slow):
+        if isinstance(behaviour, Accept | Hold | Late | Slow):
             await self._say(reply)
             return True
         return await self._misbehave(behaviour)
