@@ -6,7 +6,13 @@ from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
-from chalicelib.services.recipients import NotQueued, recipient_of, record_not_queued
+from chalicelib.services.recipients import (
+    NotQueued,
+    final_statuses,
+    recipient_of,
+    record_not_queued,
+    settle_cancelled,
+)
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import set_letters
@@ -18,7 +24,11 @@ REASON = "dead_letter"
 def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -> None:
     """Mark one recipient failed; while somebody holds the row, look again when the lease has run out."""
     dispatch = _dispatch_of(message.dispatch_id)
-    if dispatch is None or dispatch.is_cancelled:
+    if dispatch is None:
+        return
+    if dispatch.is_cancelled:
+        if final := final_statuses(dispatch, {message.position: message.user_id}):
+            set_letters(dispatch.id, message.chunk, final)
         return
     recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
     match fail_unless_held(recipient, REASON, clock()):
@@ -36,7 +46,7 @@ def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -
 def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> None:
     """Mark every recipient of a chunk failed who has no row; a wider range is split first."""
     dispatch = _dispatch_of(message.dispatch_id)
-    if dispatch is None or dispatch.is_cancelled:
+    if dispatch is None:
         return
     if message.chunks.is_one_chunk:
         _bury_chunk(dispatch, message.chunks.first, clock)
@@ -47,6 +57,9 @@ def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> N
 
 def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     user_ids = read_chunk(dispatch.audience_id, chunk)
+    if dispatch.is_cancelled:
+        settle_cancelled(dispatch, chunk, user_ids or [])
+        return
     logger.error(
         "chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk, "is_kept": user_ids is not None}
     )

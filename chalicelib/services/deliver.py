@@ -1,8 +1,10 @@
 """Deliver: each message of a batch becomes one sending, at most once unless its end cannot be known."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from chalicelib import security, settings
@@ -18,8 +20,8 @@ from chalicelib.observability import logger
 from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
-from chalicelib.services.recipients import recipient_of
-from chalicelib.tables.base import batch_get, is_outage
+from chalicelib.services.recipients import final_statuses, recipient_of
+from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import clear_unsent_letter
 from chalicelib.tables.unsubscribes import Unsubscribe, refuses
@@ -36,6 +38,10 @@ from chalicelib.tables.users_notifications import (
 
 AFTER_SEND_SECONDS = 4.0
 """What an invocation keeps back for what follows a send: the outcome, the letters, the hops."""
+
+OUTCOME_FIRST_PAUSE_SECONDS = 0.25
+OUTCOME_LONGEST_PAUSE_SECONDS = 4.0
+"""Between tries to record what was sent, after those of the SDK, which are over in a second or less."""
 
 LEASE_MARGIN_SECONDS = 5.0
 """A lease outlives the invocation that took it by this much: clocks differ, and a write may be on its way."""
@@ -109,6 +115,15 @@ class Delivery:
             logger.exception("message must come again", extra={"id": incoming.id})
             self._after.failures.append(incoming.id)
 
+    @contextmanager
+    def _outages_put_off(self, incoming: Incoming) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._put_off(incoming, error)
+
     def _put_off(self, incoming: Incoming, error: Exception) -> None:
         """Before a send an outage costs nothing but time: it must not lead to the dead letters."""
         logger.warning("put off", extra={"id": incoming.id, "error": str(error)})
@@ -120,6 +135,7 @@ class Delivery:
         if dispatch is None:
             raise MissingError(f"dispatch {message.dispatch_id}")
         if dispatch.is_cancelled:
+            self._end_cancelled(incoming, dispatch)
             return None
         if not self._send_fits(dispatch.type):
             self._after.hop(incoming, 0)
@@ -127,13 +143,9 @@ class Delivery:
         now = self._clock()
         lease = Lease(os.urandom(8).hex(), later(now, self._remaining_seconds() + LEASE_MARGIN_SECONDS))
         recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
-        try:
+        claim = None
+        with self._outages_put_off(incoming):
             claim = claim_for_sending(recipient, message.address, lease, now)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            self._put_off(incoming, error)
-            return None
         match claim:
             case Finished(status):
                 self._after.letter(incoming, status)
@@ -143,6 +155,13 @@ class Delivery:
                 scopes = read.scopes.get(message.user_id, set())
                 return _Job(incoming, dispatch, row, refuses(scopes, dispatch.type))
         return None
+
+    def _end_cancelled(self, incoming: Incoming, dispatch: Dispatch) -> None:
+        """Acknowledge; who had come to an end before is counted as that, if its letter got lost."""
+        message = incoming.message
+        with self._outages_put_off(incoming):
+            for status in final_statuses(dispatch, {message.position: message.user_id}).values():
+                self._after.letter(incoming, status)
 
     def _send_fits(self, channel: str) -> bool:
         return self._seconds_to_send() >= CHANNELS[channel].longest_send_seconds()
@@ -168,7 +187,7 @@ class Delivery:
 
     def _settle(self, job: _Job, result: SendResult | None) -> None:
         outcome = self._outcome(job.row, result)
-        if not write_outcome(job.row, outcome):
+        if not self._record(job.row, outcome):
             # Another has claimed the row since. It comes again, since ours may be the message that holds it.
             logger.warning(
                 "lease lost",
@@ -185,6 +204,20 @@ class Delivery:
             # It was unsent, though the queue had taken it, and its letter still says so.
             message = job.incoming.message
             clear_unsent_letter(message.dispatch_id, message.chunk, message.position)
+
+    def _record(self, row: UsersNotification, outcome: Outcome) -> bool:
+        """Write the outcome. Of what was sent, again and again while there is time: else it is sent twice."""
+        pause = OUTCOME_FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return write_outcome(row, outcome)
+            except DATABASE_ERRORS as error:
+                ends = outcome.status is not Status.SENT or not is_outage(error)
+                if ends or self._seconds_to_send() < pause:
+                    raise
+                logger.warning("outcome not written yet", extra={"user": row.user_id, "error": str(error)})
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(2 * pause, OUTCOME_LONGEST_PAUSE_SECONDS)
 
     def _outcome(self, row: UsersNotification, result: SendResult | None) -> Outcome:
         now, attempts = self._clock(), int(row.attempts)

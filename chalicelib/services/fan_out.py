@@ -17,7 +17,7 @@ from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
 from chalicelib.services.errors import MissingError
-from chalicelib.services.recipients import NotQueued, record_not_queued
+from chalicelib.services.recipients import NotQueued, record_not_queued, settle_cancelled
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch
@@ -52,6 +52,7 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     if dispatch is None:
         raise MissingError(f"dispatch {message.dispatch_id}")
     if dispatch.is_cancelled:
+        _end_cancelled(dispatch, message)
         return
     delay = _hop_delay(dispatch, message, clock)
     if delay:
@@ -61,6 +62,12 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     else:
         parts = [FanOutMessage(dispatch.id, part) for part in message.chunks.split()]
         _send_fan_out(lane, dispatch, [(part, _hop_delay(dispatch, part, clock)) for part in parts])
+
+
+def _end_cancelled(dispatch: Dispatch, message: FanOutMessage) -> None:
+    chunk = message.chunks.first
+    if message.chunks.is_one_chunk and (user_ids := read_chunk(dispatch.audience_id, chunk)):
+        settle_cancelled(dispatch, chunk, user_ids)
 
 
 def _hop_delay(dispatch: Dispatch, message: FanOutMessage, clock: Clock) -> int:

@@ -1,6 +1,6 @@
 """Recipients: the identity of a row, and the rows of those for whom there is no message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock, iso
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import set_letters
-from chalicelib.tables.users_notifications import Recipient, add_exception
+from chalicelib.tables.users_notifications import Recipient, add_exception, read_rows
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,22 @@ def recipient_of(dispatch: Dispatch, user_id: str, chunk: int, position: int) ->
         due_at=iso(due),
         expires_at=int((due + timedelta(days=configured.row_retention_days)).timestamp()),
     )
+
+
+def final_statuses(dispatch: Dispatch, users: Mapping[int, str]) -> dict[int, Status]:
+    """Who of these (position -> user) has come to an end, and to which."""
+    rows = read_rows((user_id, dispatch.id) for user_id in users.values())
+    states = {position: rows.get((user_id, dispatch.id)) for position, user_id in users.items()}
+    return {position: row.state for position, row in states.items() if row and row.state.is_terminal}
+
+
+def settle_cancelled(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> None:
+    """Of a cancelled dispatch, count those as what they are who had come to an end before.
+
+    Whoever wrote such a row may have died before its letter, and without one it would count as cancelled.
+    """
+    if final := final_statuses(dispatch, dict(enumerate(user_ids))):
+        set_letters(dispatch.id, chunk, final)
 
 
 def record_not_queued(dispatch: Dispatch, chunk: int, found: Iterable[NotQueued], clock: Clock) -> None:

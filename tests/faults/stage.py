@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, cast
@@ -11,7 +12,6 @@ import pytest
 from chalicelib import queues, security
 from chalicelib.channels import CHANNELS
 from chalicelib.domain import backoff, fanning, lanes
-from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
 from chalicelib.services import letters
 from chalicelib.tables import base
@@ -19,6 +19,7 @@ from chalicelib.tables.contacts import Contact
 from tests.faults.points import LogKeeper
 from tests.faults.provider import Provider
 from tests.faults.scenarios import ANNA, BEN, CARL, CHUNK_SIZE, EVA
+from tests.support.aws import FakeClock
 from tests.support.factories import address_of
 
 SHARDS = 1
@@ -40,12 +41,13 @@ class InlineExecutor(Executor):
         return future
 
 
-def set_the_stage(monkeypatch: pytest.MonkeyPatch, clock: Clock, provider: Provider) -> LogKeeper:
+def set_the_stage(monkeypatch: pytest.MonkeyPatch, clock: FakeClock, provider: Provider) -> LogKeeper:
     """Have the product's modules as a run needs them; what keeps their log."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(base, "BATCH_FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(lanes, "SHARDS", SHARDS)
     monkeypatch.setattr(backoff, "JITTER", 0.0)  # else every call more or less would change what follows
+    monkeypatch.setattr(time, "sleep", clock.advance)
     assert fanning.CHUNK_SIZE == 100
     _everywhere(monkeypatch, "CHUNK_SIZE", CHUNK_SIZE)
     _everywhere(monkeypatch, "utc_now", clock)

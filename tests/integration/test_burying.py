@@ -140,6 +140,24 @@ def test_a_cancelled_dispatch_has_no_failures(world: World) -> None:
     assert world.counts(dispatch) == {"cancelled": 2}
 
 
+def test_who_came_to_an_end_before_the_dispatch_was_cancelled_counts_as_that(world: World) -> None:
+    users = user_ids(2)
+    world.knows(users)
+    dispatch = world.submit(users)
+    world.fan_out()
+    world.database.fail("UpdateItem", "progress")
+    world.deliver()
+    assert world.counts(dispatch) == {"queued": 2}
+    first, _ = world.queues.waiting("DELIVERY_REGULAR_QUEUE_URL")
+    world.queues.put(DEAD, first.body)
+    world.cancel(dispatch)
+    world.bury()
+    assert world.counts(dispatch) == {"sent": 1, "cancelled": 1}
+    world.queues.put(DEAD_FAN_OUT, FanOutMessage(dispatch.id, ChunkRange(0, 1)).dump())
+    world.bury()
+    assert world.counts(dispatch) == {"sent": 2}
+
+
 def test_what_names_nobody_is_logged_and_gone(world: World) -> None:
     dispatch = world.submit(user_ids(1))
     bodies = {

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib.channels.base import Letter
 from chalicelib.domain.backoff import attempt_limit
@@ -202,6 +202,18 @@ def test_a_cancelled_dispatch_sends_nothing(world: World) -> None:
     assert world.counts(dispatch) == {"cancelled": 2}
 
 
+def test_who_was_sent_before_the_dispatch_was_cancelled_counts_as_sent_though_the_letter_was_lost(
+    world: World,
+) -> None:
+    dispatch = queued(world, user_ids(2))
+    world.database.fail("UpdateItem", "progress")
+    world.deliver(limit=1)
+    world.cancel(dispatch)
+    world.database.fail("BatchGetItem", if_body='"users_notifications"')
+    world.settle(seconds=800)
+    assert world.counts(dispatch) == {"sent": 1, "cancelled": 1}
+
+
 def test_a_message_of_an_unknown_dispatch_is_reported_and_harms_no_other(world: World) -> None:
     dispatch = queued(world, user_ids(2))
     bodies = [
@@ -300,10 +312,27 @@ def test_what_the_database_refuses_for_good_counts_towards_the_dead_letters(worl
     assert world.row(ANNA)["reason"] == "dead_letter"
 
 
-def test_an_outage_after_the_send_leaves_the_message_to_come_again(world: World) -> None:
+def test_a_short_outage_after_the_send_is_waited_out_so_that_nothing_is_sent_twice(world: World) -> None:
     dispatch = queued(world)
-    world.database.fail("UpdateItem", "users_notifications", if_body='"sent"')
+    world.database.fail("UpdateItem", "users_notifications", if_body='"sent"', times=12)
     world.deliver()
+    assert world.counts(dispatch) == {"sent": 1}
+    assert set(world.channel.addresses().values()) == {1}
+    assert not world.queues.waiting(DELIVERY)
+
+
+def test_an_outage_that_outlasts_the_function_after_the_send_leaves_the_message_to_come_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object) -> bool:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+    dispatch = queued(world)
+    started = world.clock()
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.services.deliver.write_outcome", out_of_reach)
+        world.deliver()
+    assert FUNCTION_SECONDS / 2 < (world.clock() - started).total_seconds() < FUNCTION_SECONDS
     (kept,) = world.queues.waiting(DELIVERY)
     assert kept.receives == 1
     world.settle(seconds=400)

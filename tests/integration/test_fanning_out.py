@@ -132,6 +132,17 @@ def test_a_cancelled_dispatch_is_left_alone(world: World) -> None:
     assert world.counts(dispatch) == {"cancelled": 3}
 
 
+def test_who_was_refused_before_the_dispatch_was_cancelled_counts_as_that_though_the_letter_was_lost(
+    world: World,
+) -> None:
+    dispatch = world.submit(user_ids(3))  # whom nobody knows
+    world.database.fail("UpdateItem", "progress")
+    world.fan_out()
+    world.cancel(dispatch)
+    world.settle(seconds=400)
+    assert world.counts(dispatch) == {"wrong_contact": 3}
+
+
 def test_a_message_of_an_unknown_dispatch_comes_again_and_ends_as_a_dead_letter(world: World) -> None:
     world.queues.put(FAN_OUT, FanOutMessage("nothing", ChunkRange(0, 1)).dump())
     for _ in range(5):

@@ -6,6 +6,7 @@ passes when a test says so. After each step the world checks what must always ho
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -336,6 +337,7 @@ class World:
         self.queues = Queues(sqs, deployed.urls, self.clock)
         monkeypatch.setattr(queues, "client", lambda: self.queues)
         monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
+        monkeypatch.setattr(time, "sleep", self.clock.advance)
         for module in (dead_letters, deliver, fan_out, sweep):
             monkeypatch.setattr(module, "utc_now", self.clock)
         self.channel = ScriptedChannel()
