@@ -74,6 +74,10 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 	@$(RUN) -m pytest $(PARALLEL) tests/unit tests/integration
 	@$(RUN) -m pytest tests/e2e
 
+.PHONY: bench
+bench: $(READY) $(EMULATOR_READY) ## Measure the speed, write docs/performance.md; ONLY=imports runs a part, BENCH_QUICK=1 small sizes
+	@$(RUN) -m tests.bench $(if $(ONLY),--only '$(ONLY)') $(if $(BENCH_QUICK),--quick) $(if $(OUT),--out '$(OUT)')
+
 .PHONY: check
 check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
 	$(RUN) -m ruff format --check $(SOURCES)

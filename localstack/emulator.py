@@ -73,6 +73,12 @@ class Emulator:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Of the child; its process group is its own and its workers'."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
     def environment(self) -> dict[str, str]:
         """What a client of AWS needs in its environment to speak to this emulator."""
         return {**CLIENT_ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url}

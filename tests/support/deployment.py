@@ -189,7 +189,16 @@ class Deployment:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.splitlines()[0].partition(": ")[2]
 
+    @property
+    def emulator(self) -> Emulator:
+        return self._emulator
+
     # What a client does.
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header of the application that `send` posts for."""
+        return self._authorization
 
     @property
     def api_url(self) -> str:
