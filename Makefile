@@ -78,6 +78,10 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
 	@$(if $(SEED),SEED='$(SEED)') $(RUN) -m pytest -s tests/chaos
 
+.PHONY: bench
+bench: $(READY) $(EMULATOR_READY) ## Measure the speed, write docs/performance.md; ONLY=imports runs a part, BENCH_QUICK=1 small sizes
+	@$(RUN) -m tests.bench $(if $(ONLY),--only '$(ONLY)') $(if $(BENCH_QUICK),--quick) $(if $(OUT),--out '$(OUT)')
+
 .PHONY: check
 check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
 	$(RUN) -m ruff format --check $(SOURCES)

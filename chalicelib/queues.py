@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib import sdk
 from chalicelib.observability import logger
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Outgoing:
 @cache
 def client() -> "SQSClient":
     """The SQS client of this process."""
-    return boto3.client("sqs", config=_CONFIG)
+    return sdk.session().client("sqs", config=_CONFIG)
 
 
 def send_all(

@@ -13,6 +13,8 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
 
+from chalicelib import sdk
+
 SECRET_KEPT_SECONDS = 300
 """How long a function goes on with a secret that it has read: a rotation takes effect within this time."""
 
@@ -40,9 +42,10 @@ def read_secret(secret_id: str) -> dict[str, Any]:
     global _provider
     if _provider is None:
         _provider = SecretsProvider(
+            boto3_session=sdk.session(),
             boto_config=Config(
                 connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
-            )
+            ),
         )
     try:
         text = _provider.get(secret_id, max_age=SECRET_KEPT_SECONDS)

@@ -2,6 +2,7 @@
 
 import compileall
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def _slim(tree: Path) -> None:
     for service in (tree / "botocore" / "data").iterdir():
         if service.is_dir() and service.name not in AWS_SERVICES:
             shutil.rmtree(service)
+    _slim_endpoints(tree / "botocore" / "data" / "endpoints.json")
     for path in _files(tree):
         if path.suffix in _UNUSED_SUFFIXES and path.name not in _KEPT_METADATA:
             path.unlink()
@@ -102,6 +104,15 @@ def _slim(tree: Path) -> None:
         for path in _files(information):
             if path.parent != information or path.name not in _KEPT_METADATA:
                 path.unlink()
+
+
+def _slim_endpoints(path: Path) -> None:
+    """Leave of the list of endpoints what concerns our services: each process parses all of it."""
+    endpoints = json.loads(path.read_text("utf-8"))
+    for partition in endpoints["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in AWS_SERVICES if name in services}
+    path.write_text(json.dumps(endpoints), "utf-8")
 
 
 def _forget_others(archive: Path) -> None:

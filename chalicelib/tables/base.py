@@ -16,6 +16,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
+from chalicelib import sdk
 from chalicelib.settings import table_name
 
 CONNECT_TIMEOUT_SECONDS = 1
@@ -92,18 +93,20 @@ def _shared_connection() -> Connection:
     # One client for all tables: each of its own would cost 50 to 76 ms at the start of a function.
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     if region not in _connections:
-        _connections[region] = Connection(
+        connection = _connections[region] = Connection(
             region=region,
             connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
             read_timeout_seconds=READ_TIMEOUT_SECONDS,
             max_retry_attempts=RETRIES,
         )
+        connection._local.session = sdk.botocore_session()  # else it would make its own
     return _connections[region]
 
 
 def forget_connections() -> None:
     """Begin anew: for tests, and for commands that change their target."""
     _connections.clear()
+    sdk.forget_session()
     for model in Table.__subclasses__():
         model._connection = None
 

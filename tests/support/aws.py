@@ -446,6 +446,13 @@ class World:
 
     def invoke(self, handler: Any, variable: str, bodies: Sequence[str], seconds: float) -> set[int]:
         """One invocation with these messages; the indexes of those that it does not acknowledge."""
+        answer = handler(self.event(variable, bodies), Invocation(self.clock, seconds))
+        failures = {int(failure["itemIdentifier"][1:]) for failure in answer["batchItemFailures"]}
+        assert failures <= set(range(len(bodies)))
+        return failures
+
+    def event(self, variable: str, bodies: Sequence[str]) -> Row:
+        """These messages of a queue, as Lambda hands them over."""
         records = [
             {
                 "messageId": f"m{index}",
@@ -455,10 +462,7 @@ class World:
             }
             for index, body in enumerate(bodies)
         ]
-        answer = handler({"Records": records}, Invocation(self.clock, seconds))
-        failures = {int(failure["itemIdentifier"][1:]) for failure in answer["batchItemFailures"]}
-        assert failures <= set(range(len(bodies)))
-        return failures
+        return {"Records": records}
 
     def settle(self, seconds: float = 0.0) -> None:
         """Run every function until no message is due, then move on to the next, for so many seconds."""

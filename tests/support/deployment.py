@@ -163,6 +163,7 @@ class Deployment:
 
     @property
     def emulator(self) -> Emulator:
+        """The emulator that all is deployed to."""
         return self._emulator
 
     def __enter__(self) -> Self:
@@ -201,6 +202,11 @@ class Deployment:
         return ran.stdout.splitlines()[0].partition(": ")[2]
 
     # What a client does.
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header of the application that `send` posts for."""
+        return self._authorization
 
     @property
     def api_url(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.channels import mail_message
 from chalicelib.channels.base import Letter
 from chalicelib.channels.mail import MailChannel
 from chalicelib.channels.mail_message import compose
@@ -119,6 +120,36 @@ def test_no_line_break_in_a_title_makes_a_header(breaking: str) -> None:
     found = read(letter(title=f"One{breaking}Bcc: eve@example.com"))
     assert str(found["Subject"]) == "One Bcc: eve@example.com"
     assert found["Bcc"] is None
+
+
+def test_an_address_with_a_line_break_is_written_into_no_mail() -> None:
+    with pytest.raises(ValueError, match="To must be one line"):
+        compose(letter(address="anna@example.com\r\nBcc: eve@example.com"), "news@vestnik.example")
+
+
+def test_mails_share_nothing_that_differs() -> None:
+    anna = letter(
+        id="a" * 32, address="anna@example.com", locale="en", unsubscribe_url="https://x.example/a/"
+    )
+    boris = letter(
+        id="b" * 32, address="boris@example.com", locale="ru", unsubscribe_url="https://x.example/b/"
+    )
+    for mail in (anna, boris, anna):
+        found = read(mail)
+        assert found["To"] == mail.address
+        assert found["Message-ID"].startswith(f"<{mail.id}@")
+        assert found["List-Unsubscribe"] == f"<{mail.unsubscribe_url}>"
+        assert found["Content-Language"] == mail.locale
+    assert read(anna).get_boundary() != read(anna).get_boundary()
+
+
+def test_only_the_header_with_the_boundary_is_parsed_anew_for_each_mail() -> None:
+    written(letter())
+    before = mail_message._parsed.cache_info().misses, mail_message._folded.cache_info().misses
+    for number in range(10):
+        written(letter(id=f"{number:032x}", address=f"user-{number}@example.com"))
+    parsed, folded = mail_message._parsed.cache_info().misses, mail_message._folded.cache_info().misses
+    assert (parsed - before[0], folded - before[1]) == (10, 10)
 
 
 ENCODED_WORDS = [

@@ -8,12 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 
 from infra import dependencies
 from infra.package import PROJECT, SIZE_BUDGET, Package, PackagingError, package
 
 UNCHECKED_HASH = 0b01
+SERVICES = dependencies.AWS_SERVICES
 LIBRARIES = ("argon2", "aws_lambda_powertools", "email_validator", "jinja2", "jwt", "pydantic", "pynamodb")
 
 
@@ -44,6 +46,18 @@ def test_only_the_services_in_use_have_their_models(unpacked: Path) -> None:
     assert services == sorted(dependencies.AWS_SERVICES)
     for needed in ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"):
         assert (data / needed).exists()
+
+
+def test_the_list_of_endpoints_has_every_region_and_only_our_services(unpacked: Path) -> None:
+    slim, whole = (
+        json.loads((root / "data" / "endpoints.json").read_text("utf-8"))["partitions"]
+        for root in (unpacked / "botocore", Path(botocore.__file__).parent)
+    )
+    assert len(slim) == len(whole)
+    for ours, theirs in zip(slim, whole, strict=True):
+        kept = {name: theirs["services"][name] for name in SERVICES if name in theirs["services"]}
+        assert ours == {**theirs, "services": kept}
+    assert set(slim[0]["services"]) == set(SERVICES)
 
 
 def test_nothing_of_development_is_in_the_zip(built: Package) -> None:
