@@ -108,7 +108,10 @@ def _send_again(options: argparse.Namespace) -> str:
         user_id=str(options.user) if options.user else None,
         tell=lambda count: print(f"{count} ...", file=sys.stderr),
     )
-    return f"{done} failed recipient(s) are unsent again: the sweep takes them up within a minute"
+    return (
+        f"{done} failed recipient(s) are unsent again: the sweep takes them up within a minute.\n"
+        "Who failed within the last two minutes is left for the next time."
+    )
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -160,7 +163,7 @@ def main() -> None:
     """Run a command; what is refused, or cannot be reached, is one line and exit code 1."""
     options = _arguments().parse_args()
     from chalicelib.services.errors import RefusedError
-    from chalicelib.tables.base import DATABASE_ERRORS
+    from chalicelib.tables.base import DATABASE_ERRORS, is_outage
 
     try:
         use_stack(options.stack_name, options.endpoint_url)
@@ -168,7 +171,8 @@ def main() -> None:
     except (RefusedError, DeploymentError) as error:
         sys.exit(f"error: {error}")
     except DATABASE_ERRORS as error:
-        sys.exit(f"error: the tables are out of reach, what was done is kept, run it again: {error}")
+        advice = "out of reach; what was done is kept, run it again" if is_outage(error) else "refused"
+        sys.exit(f"error: {advice}: {error}")
 
 
 if __name__ == "__main__":

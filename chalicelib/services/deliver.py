@@ -209,11 +209,13 @@ class Delivery:
         """Write the outcome. Of what was sent, again and again while there is time: else it is sent twice."""
         pause = OUTCOME_FIRST_PAUSE_SECONDS
         while True:
+            before = self._remaining_seconds()
             try:
                 return write_outcome(row, outcome)
             except DATABASE_ERRORS as error:
+                took = before - self._remaining_seconds()
                 ends = outcome.status is not Status.SENT or not is_outage(error)
-                if ends or self._seconds_to_send() < pause:
+                if ends or self._seconds_to_send() < pause + took:
                     raise
                 logger.warning("outcome not written yet", extra={"user": row.user_id, "error": str(error)})
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311

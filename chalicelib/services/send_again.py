@@ -4,16 +4,21 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from chalicelib import settings
-from chalicelib.domain.times import Clock
+from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
 from chalicelib.services.accounts import Principal
 from chalicelib.services.notifications import visible
 from chalicelib.tables.dispatches import Dispatch, dispatches_of
-from chalicelib.tables.failed import failed_rows, reopen_failed
+from chalicelib.tables.failed import failed_rows, reopen_failed, still_failed
 from chalicelib.tables.progress import reopen_failed_letter
 from chalicelib.tables.users_notifications import UsersNotification
 
 TOLD_EVERY = 100
+
+SETTLED_AFTER_SECONDS = 120
+"""Who failed just now is left for the next time: longer than any function runs, so that nothing which the
+failing one has still to write comes after what the new sending writes. It also ends the command: who fails
+again meanwhile is not taken up twice."""
 
 
 def send_failed_again(
@@ -25,20 +30,21 @@ def send_failed_again(
 ) -> int:
     """Send the failed recipients of a notification again, or one of them; how many they are.
 
-    The directory is asked anew, so that a contact which has been mended counts. What is cancelled stays so.
-    Run again after a failure in the middle, it goes on with those that are still failed. `tell` is told how
-    many are done, now and then.
+    The directory is asked anew, so that a contact which has been mended counts. What is cancelled stays so,
+    and who failed less than two minutes ago is left alone. Run again after a failure in the middle, it goes
+    on with those that are still failed. `tell` is told how many are done, now and then.
     """
     notification = visible(notification_id, principal)
+    before = later(clock(), -SETTLED_AFTER_SECONDS)
     done = 0
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         if dispatch.is_cancelled:
             continue
-        for row in failed_rows(dispatch.id):
-            if user_id in (None, row.user_id):
-                done += _reopen(row, dispatch, clock)
-                if tell and done % TOLD_EVERY == 0:
-                    tell(done)
+        rows = still_failed([(user_id, dispatch.id)], before) if user_id else failed_rows(dispatch.id, before)
+        for row in rows:
+            done += _reopen(row, dispatch, clock)
+            if tell and done % TOLD_EVERY == 0:
+                tell(done)
     logger.info("sent again by hand", extra={"notification": notification.id, "recipients": done})
     return done
 

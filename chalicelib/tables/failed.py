@@ -1,31 +1,41 @@
 """Failed rows: found by the mark of their dispatch, and made unsent when somebody wants them sent again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso
 from chalicelib.tables.base import MAX_KEYS, ConditionFailedError
-from chalicelib.tables.users_notifications import UsersNotification, failed_mark, read_rows, unsent_mark
+from chalicelib.tables.users_notifications import (
+    Attention,
+    UsersNotification,
+    failed_mark,
+    read_rows,
+    unsent_mark,
+)
 
 REASON = "sent again by hand"
 
 
-def failed_rows(dispatch_id: str) -> Iterator[UsersNotification]:
-    """The failed rows of a dispatch, oldest failure first; read a hundred at once."""
+def failed_rows(dispatch_id: str, failed_before: datetime) -> Iterator[UsersNotification]:
+    """Rows of a dispatch that failed before a moment, oldest failure first; read a hundred at once."""
     keys: list[tuple[str, str]] = []
-    for key in UsersNotification.attention_index.query(failed_mark(dispatch_id), page_size=MAX_KEYS):
+    for key in UsersNotification.attention_index.query(
+        failed_mark(dispatch_id), Attention.attention_at <= iso(failed_before), page_size=MAX_KEYS
+    ):
         keys.append((key.user_id, key.dispatch_id))
         if len(keys) == MAX_KEYS:
-            yield from _still_failed(keys)
+            yield from still_failed(keys, failed_before)
             keys.clear()
-    yield from _still_failed(keys)
+    yield from still_failed(keys, failed_before)
 
 
-def _still_failed(keys: list[tuple[str, str]]) -> Iterator[UsersNotification]:
-    rows = read_rows(keys)  # the index lags behind
-    return (rows[key] for key in keys if key in rows and rows[key].state is Status.FAILED)
+def still_failed(keys: Sequence[tuple[str, str]], failed_before: datetime) -> Iterator[UsersNotification]:
+    """Those of these (user, dispatch) rows that have failed before a moment, and have not been sent again."""
+    rows = read_rows(keys)
+    failed = (rows[key] for key in keys if key in rows and rows[key].state is Status.FAILED)
+    return (row for row in failed if (row.attention_at or "") <= iso(failed_before))
 
 
 def reopen_failed(row: UsersNotification, lane: Lane, now: datetime, expires_at: int) -> bool:
@@ -43,6 +53,7 @@ def reopen_failed(row: UsersNotification, lane: Lane, now: datetime, expires_at:
         model.expires_at.set(expires_at),
         model.attention.set(unsent_mark(lane, row.user_id)),
         model.attention_at.set(iso(now)),
+        model.last_attempts.remove(),
         model.sweeps.remove(),
         model.not_before.remove(),
         model.lease_owner.remove(),
@@ -51,6 +62,8 @@ def reopen_failed(row: UsersNotification, lane: Lane, now: datetime, expires_at:
         model.change(row.user_id, row.dispatch_id, actions=actions, condition=model.status == Status.FAILED)
     except ConditionFailedError as failure:
         # An echo finds what it wrote itself. So does another operator at the same moment: no matter.
-        found = model.from_raw_data(failure.found)
+        if failure.item is None:
+            return False  # its time to be kept was over
+        found = model.from_raw_data(failure.item)
         return found.state is Status.UNSENT and found.reason == REASON
     return True

@@ -90,10 +90,10 @@ def settle_finished(row: UsersNotification, status: Status, now: datetime) -> No
         if status is Status.FAILED
         else [model.attention.remove(), model.attention_at.remove()]
     )
+    # The status too: whom an operator has sent again meanwhile has the same mark, and must keep it.
+    condition = (model.attention == row.attention) & (model.status == status)
     with suppress(ConditionFailedError):  # its own echo, or another run has done it
-        model.change(
-            row.user_id, row.dispatch_id, actions=actions, condition=model.attention == row.attention
-        )
+        model.change(row.user_id, row.dispatch_id, actions=actions, condition=condition)
 
 
 def _resolve_unsent(row: UsersNotification, actions: list[Action], becomes: Status | None = None) -> bool:

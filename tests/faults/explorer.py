@@ -12,6 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 
 from tests.faults.scenarios import Answers, Scenario
 from tests.faults.violations import require
@@ -67,6 +68,7 @@ class Explorer:
         world.run()
         self.calls = list(world.wire.calls)
         """The calls of the run without faults."""
+        self._left = world.tables.what_became()
         assert world.points.second_sends == 0
 
     def explore(self, plan: Plan = every_fault) -> list[Run]:
@@ -78,6 +80,8 @@ class Explorer:
             usual = self.calls[call.number]
             require(call == usual, f"not the run that it was before: {call} in the place of {usual}")
             for strike in plan(call):
+                if strike.fault is Fault.OPERATOR and not self._scenario.sent_again:
+                    continue  # who finds nothing that has failed
                 if copies.are_enough_broken:
                     return None
                 if copies.fork():
@@ -110,17 +114,24 @@ class Explorer:
         self._world.begin(self._scenario, self._answers)
 
     def _violation(self, struck: list[str]) -> str | None:
-        if len(struck) != 1 or not struck[0].startswith(Fault.ECHO) or ": sqs " in struck[0]:
+        if len(struck) != 1:
             return None
-        # The SDK has sent the same again, and nobody may notice: a write accepts its own echo.
+        if self._world.points.second_sends and not _may_send_twice(struck[0]):
+            return f"point 2: sent twice after '{struck[0]}', though the first could be known of"
+        if struck[0].startswith(f"{Fault.ECHO} ") and ": sqs " not in struck[0]:
+            return self._difference()
+        return None
+
+    def _difference(self) -> str | None:
+        """The SDK has sent the same again, and nobody may notice: a write accepts its own echo."""
         called, usual = names(self._world.wire.calls), names(self.calls)
-        if called == usual:
-            return None
-        number = next(
-            (number for number, pair in enumerate(zip(called, usual, strict=False)) if pair[0] != pair[1]),
-            min(len(called), len(usual)),
-        )
-        return f"the echo changed what followed: from call {number} on {called[number : number + 3]}"
+        if called != usual:
+            pairs = enumerate(zip_longest(called, usual))
+            number = next(number for number, (one, other) in pairs if one != other)
+            return f"the echo changed what followed: from call {number} on {called[number : number + 3]}"
+        if (left := self._world.tables.what_became()) != self._left:
+            return f"the echo changed what is left: {left} and not {self._left}"
+        return None
 
     def _told(self, error: BaseException) -> str:
         last = "\n    ".join(names(self._world.wire.calls)[-TOLD_CALLS:])
@@ -129,6 +140,14 @@ class Explorer:
         return (
             f"{type(error).__name__}: {error}\n{where}  last calls:\n    {last}\n  last logged:\n    {logged}"
         )
+
+
+def _may_send_twice(struck: str) -> bool:
+    """Whether after this fault nobody could know that the channel had accepted."""
+    fault = next(fault for fault in Fault if struck.startswith(f"{fault} ("))
+    if fault in (Fault.DIES_BEFORE, Fault.DIES_AFTER, Fault.WAKES_LATE):
+        return True
+    return fault is Fault.ANSWER_LOST and ": mail " in struck
 
 
 def _second(strike: Strike, struck: list[str]) -> Callable[[Call], Fault | None]:

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "the dispatch is written before the audience",
         "chalicelib/services/submit.py",
-        "        notification.put()\n",
-        "        add_pending(dispatch)\n        notification.put()\n",
+        "        write_audience(ids.audience",
+        "        add_pending(dispatch)\n        write_audience(ids.audience",
     ),
     Mutant(
         "own echo not accepted: claim",
@@ -117,17 +117,47 @@ MUTANTS = (
         "False)",
     ),
     Mutant(
-        "sent though the time is over",
-        "tests/faults/provider.py",
-        "            if seconds_left() <= 0:\n                return no_time_left()\n",
-        "",
-    ),
-    Mutant(
         "a dead letter takes a row that is held",
         ROWS,
         "| ((row.status == Status.SENDING) & (row.lease_until <= iso(now)))\n    )\n"
         "    actions = [\n        row.status.set(Status.FAILED),",
         "| (row.status == Status.SENDING)\n    )\n    actions = [\n        row.status.set(Status.FAILED),",
+    ),
+    Mutant(
+        "what was sent is tried to be written down once",
+        "chalicelib/services/deliver.py",
+        "ends = outcome.status is not Status.SENT or not is_outage(error)",
+        "ends = True",
+    ),
+    Mutant(
+        "who was final before a cancellation is not looked at",
+        "chalicelib/services/recipients.py",
+        "    if final := final_statuses(dispatch, dict(enumerate(user_ids))):\n",
+        "    if final := {}:\n",
+    ),
+    Mutant(
+        "sent again without the unsent mark",
+        "chalicelib/tables/failed.py",
+        "        model.attention.set(unsent_mark(lane, row.user_id)),\n",
+        "        model.attention.remove(),\n",
+    ),
+    Mutant(
+        "sent again without condition",
+        "chalicelib/tables/failed.py",
+        "actions=actions, condition=model.status == Status.FAILED)",
+        "actions=actions, condition=None)",
+    ),
+    Mutant(
+        "the mark of who was sent again is settled away",
+        "chalicelib/tables/unsent.py",
+        "(model.attention == row.attention) & (model.status == status)",
+        "model.attention == row.attention",
+    ),
+    Mutant(
+        "the unsent letter hides a final one",
+        "chalicelib/tables/progress.py",
+        "path.set(letter) if status.is_terminal else path.set(path | letter)",
+        "path.set(letter)",
     ),
 )
 

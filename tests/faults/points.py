@@ -181,6 +181,7 @@ class SevenPoints:
         letters = dict(self._letters(dispatch["id"]))
         shown: Counter[Status] = Counter()
         for user, allowed in expected.items():
+            allowed = allowed | {Status.CANCELLED} if is_cancelled else allowed
             row = rows.get(user)
             status = Status(row["status"]) if row else Status.QUEUED
             if is_cancelled and not status.is_terminal:
@@ -200,7 +201,7 @@ class SevenPoints:
             demand(mark == f"failed#{row['dispatch_id']}", 5, f"{user} is failed, and nobody sees it: {row}")
         elif not is_cancelled or Status(row["status"]).is_terminal:
             demand(mark is None, 5, f"{user} is {row['status']}, and still marked {mark}")
-        if row["status"] not in (Status.SENT, Status.SENDING):
+        if Status(row["status"]).is_terminal and row["status"] != Status.SENT:
             demand(bool(row.get("reason")), 5, f"{user} is {row['status']} without a reason")
 
     def _was_sent_once(self, user: str, status: Status, row: Row | None, dispatch_id: str) -> None:

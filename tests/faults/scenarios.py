@@ -53,6 +53,8 @@ class Scenario:
     breaks_for: frozenset[str] = frozenset()
     """To whom a send ends in something unforeseen, each time."""
     cancelled_after_seconds: float | None = None
+    expires_at_once: bool = False
+    """What is unsent is given up by the first sweep, until an operator sends it again."""
     sent_again: Mapping[str, frozenset[Status]] = field(default_factory=dict)
     """Where everybody ends up after an operator has sent the failed ones again, where that is done."""
 
@@ -121,6 +123,16 @@ SCENARIOS = (
         weather=_chunk_cannot_be_read,
         breaks_for=frozenset({ANNA}),
         sent_again={ANNA: SENT, BEN: SENT, CARL: UNSUBSCRIBED},
+    ),
+    Scenario(
+        "expired unsent",
+        Lane.REGULAR,
+        {ANNA: FAILED | SENT, BEN: SENT},
+        refuses=lambda variable, body, now: (
+            variable.startswith("DELIVERY") and ANNA in body and seconds_since_start(now) < 50
+        ),
+        expires_at_once=True,
+        sent_again={ANNA: SENT, BEN: SENT},
     ),
     Scenario(
         "cancelled on the way",

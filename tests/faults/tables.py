@@ -27,6 +27,16 @@ class Tables:
             for item in items:
                 yield {name: value.value for name, value in item.attrs.items()}
 
+    def what_became(self) -> list[tuple[object, ...]]:
+        """Recipients and letters as they stand now, but for ids and times."""
+        told = ("user_id", "status", "attempts", "reason", "sweeps", "not_before", "due_at")
+        rows = [tuple(row.get(name) for name in told) for row in self.rows("USERS_NOTIFICATIONS_TABLE")]
+        letters = [
+            tuple(sorted((name, letter) for name, letter in item.items() if name.startswith("p")))
+            for item in self.rows("PROGRESS_TABLE")
+        ]
+        return [*rows, *letters]
+
     def keep(self) -> None:
         """Remember what stands in the tables now."""
         self._kept = {variable: copy.deepcopy(table.items) for variable, table in self._tables.items()}

@@ -3,10 +3,9 @@
 Calls are not listed anywhere: whatever passes here is one, so that a call added later is covered too.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import FrameType
@@ -15,9 +14,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-Params = dict[str, Any]
-Answer = Any
-CarryOut = Callable[[Params], Answer]
+from tests.faults.batches import BATCHES, Answer, CarryOut, Params, in_part
 
 
 class Fault(StrEnum):
@@ -26,6 +23,7 @@ class Fault(StrEnum):
     THROTTLED = "throttled"
     SERVER_ERROR = "server error"
     ECHO = "answer lost, the SDK sends it again"
+    LATE_ECHO = "answer lost, others go on, the SDK sends it again"
     ANSWER_LOST = "answer lost for good"
     DIES_BEFORE = "the process dies before it"
     DIES_AFTER = "the process dies after it"
@@ -35,9 +33,18 @@ class Fault(StrEnum):
     SWEEP = "the sweep runs"
     SWEEP_LATER = "the sweep runs, more than a minute later"
     WAKES_LATE = "lease and visibility run out, another goes on, the first wakes up"
+    CANCEL = "the dispatch is cancelled"
+    OPERATOR = "an operator sends again what has failed"
 
 
-BOUNDARY = (Fault.SECOND_COPY, Fault.SWEEP, Fault.SWEEP_LATER, Fault.WAKES_LATE)
+BOUNDARY = (
+    Fault.SECOND_COPY,
+    Fault.SWEEP,
+    Fault.SWEEP_LATER,
+    Fault.WAKES_LATE,
+    Fault.CANCEL,
+    Fault.OPERATOR,
+)
 """What happens between two calls."""
 PARTIAL = (Fault.PART_ONCE, Fault.PART)
 
@@ -55,7 +62,7 @@ class Kind(StrEnum):
 FAULTS: dict[Kind, tuple[Fault, ...]] = {
     Kind.AWS: tuple(fault for fault in Fault if fault not in PARTIAL),
     Kind.BATCH: tuple(Fault),
-    Kind.CHANNEL: tuple(fault for fault in Fault if fault not in (*PARTIAL, Fault.ECHO)),
+    Kind.CHANNEL: tuple(fault for fault in Fault if fault not in (*PARTIAL, Fault.ECHO, Fault.LATE_ECHO)),
     Kind.END: (Fault.DIES_BEFORE, *BOUNDARY),
 }
 
@@ -92,13 +99,6 @@ class Surroundings:
     throttle_code: Callable[[str], str]
     boundary: Callable[[Fault, Process], None]
     after_step: Callable[[], None]
-
-
-BATCHES: dict[str, tuple[str, str]] = {
-    "SendMessageBatch": ("Entries", "Failed"),
-    "BatchWriteItem": ("RequestItems", "UnprocessedItems"),
-    "BatchGetItem": ("RequestItems", "UnprocessedKeys"),
-}
 
 
 class Wire:
@@ -179,11 +179,20 @@ class Wire:
             self._around.after_step()
             raise _refusal(operation, fault, self._around.throttle_code(service))
         if operation in BATCHES and (fault in PARTIAL or self._process.refused):
-            carry_out = _in_part(operation, carry_out, self._process, fault)
+            carry_out = in_part(
+                operation,
+                carry_out,
+                self._process.refused,
+                strikes=fault in PARTIAL,
+                stays=fault is Fault.PART,
+            )
         if fault is Fault.ECHO:
-            _ignoring_refusals(carry_out, params)
+            _ignoring_failures(carry_out, params)
+        if fault is Fault.LATE_ECHO:
+            _ignoring_failures(carry_out, params)
+            self._around.boundary(fault, self._process)
         if fault is Fault.ANSWER_LOST:
-            _ignoring_refusals(carry_out, params)
+            _ignoring_failures(carry_out, params)
             self._around.after_step()
             raise ReadTimeoutError(endpoint_url=f"https://{service}")
         return self._at(call, fault, params, carry_out)
@@ -212,7 +221,7 @@ class Wire:
 
     def _at(self, call: Call, fault: Fault | None, params: Params, carry_out: CarryOut) -> Answer:
         if fault is Fault.DIES_AFTER:
-            _ignoring_refusals(carry_out, params)
+            _ignoring_failures(carry_out, params)
             self._die(self._process)
         try:
             return carry_out(params)
@@ -225,11 +234,10 @@ class Wire:
         raise ProcessDiedError
 
 
-def _ignoring_refusals(carry_out: CarryOut, params: Params) -> None:
-    try:
+def _ignoring_failures(carry_out: CarryOut, params: Params) -> None:
+    # A condition that does not hold is an answer too, and it is lost.
+    with suppress(Exception):
         carry_out(params)
-    except ClientError:  # a condition that does not hold is an answer too, and it is lost
-        return
 
 
 def _refusal(operation: str, fault: Fault, throttle_code: str) -> ClientError:
@@ -239,69 +247,6 @@ def _refusal(operation: str, fault: Fault, throttle_code: str) -> ClientError:
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
     }
     return ClientError(response, operation)
-
-
-def _in_part(operation: str, carry_out: CarryOut, process: Process, fault: Fault | None) -> CarryOut:
-    """Carry out a batch but for its second half, or for what was left before and stays so."""
-    asked_in, left_in = BATCHES[operation]
-
-    def carry_out_in_part(params: Params) -> Answer:
-        parts = _parts(params[asked_in])
-        marks = [json.dumps(part, default=repr, sort_keys=True) for part in parts]
-        if fault in PARTIAL:
-            left = marks[len(marks) // 2 :]
-            if fault is Fault.PART:
-                process.refused |= {_without_id(mark) for mark in left}
-        else:
-            left = [mark for mark in marks if _without_id(mark) in process.refused]
-        done = [part for part, mark in zip(parts, marks, strict=True) if mark not in left]
-        undone = [part for part, mark in zip(parts, marks, strict=True) if mark in left]
-        answer = (
-            carry_out({**params, asked_in: _joined(done, params[asked_in])}) if done else {"Responses": {}}
-        )
-        return {**answer, left_in: _with_left(answer.get(left_in), undone, params[asked_in])}
-
-    return carry_out_in_part
-
-
-def _without_id(mark: str) -> str:
-    # An entry that is sent again may have another number in its batch.
-    entry = json.loads(mark)
-    return json.dumps({name: value for name, value in entry.items() if name not in ("Id", "DelaySeconds")})
-
-
-def _parts(asked: Any) -> list[Params]:
-    if isinstance(asked, list):
-        return asked
-    return [
-        {"table": table, "request": request}
-        for table, requests in asked.items()
-        for request in (requests["Keys"] if isinstance(requests, dict) else requests)
-    ]
-
-
-def _joined(parts: list[Params], asked: Any) -> Any:
-    if isinstance(asked, list):
-        return parts
-    joined: Params = {}
-    for part in parts:
-        requests = asked[part["table"]]
-        if isinstance(requests, dict):
-            joined.setdefault(part["table"], {**requests, "Keys": []})["Keys"].append(part["request"])
-        else:
-            joined.setdefault(part["table"], []).append(part["request"])
-    return joined
-
-
-def _with_left(left: Any, parts: list[Params], asked: Any) -> Any:
-    """What a batch leaves undone: by itself, and these parts."""
-    if isinstance(asked, list):
-        return [
-            *(left or ()),
-            *({"Id": part["Id"], "SenderFault": False, "Code": "InternalError"} for part in parts),
-        ]
-    assert not left, "two reasons to leave something undone, and nobody joins them"
-    return _joined(parts, asked)
 
 
 def _caller() -> str:

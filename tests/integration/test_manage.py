@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
+from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
-from chalicelib.services import accounts
+from chalicelib.domain.times import later
+from chalicelib.services import accounts, send_again
 from infra import manage
 from tests.support.api import basic
 from tests.support.aws import World
@@ -60,6 +62,8 @@ def test_what_failed_is_sent_again(
     world.channel.by_default = Permanent("smtp 552: Mailbox full")
     dispatch = world.submit(user_ids(2))
     world.settle()
+    monkeypatch.setattr(send_again, "SETTLED_AFTER_SECONDS", 0)
+    monkeypatch.setattr(times, "utc_now", lambda: later(world.clock(), 1))
     said = run(monkeypatch, capsys, "send-again", dispatch.notification_id, "--user", user_id(1))
     assert said.startswith("1 failed recipient")
     assert world.counts(dispatch) == {"unsent": 1, "failed": 1}
