@@ -35,7 +35,8 @@ def meanwhile(world: "World", fault: Fault, process: Process) -> None:
         case Fault.CANCEL:
             world.cancel()
         case Fault.OPERATOR:
-            world.has_mended()
+            # At this very moment: nobody sleeps, and who failed just now is left alone.
+            world.points.are_failed_sent_again = True
             if world.is_accepted():
                 world.send_again()
             world.all_that_is_due(sweeps=True)

@@ -117,13 +117,6 @@ MUTANTS = (
         "False)",
     ),
     Mutant(
-        "a dead letter takes a row that is held",
-        ROWS,
-        "| ((row.status == Status.SENDING) & (row.lease_until <= iso(now)))\n    )\n"
-        "    actions = [\n        row.status.set(Status.FAILED),",
-        "| (row.status == Status.SENDING)\n    )\n    actions = [\n        row.status.set(Status.FAILED),",
-    ),
-    Mutant(
         "what was sent is tried to be written down once",
         "chalicelib/services/deliver.py",
         "ends = outcome.status is not Status.SENT or not is_outage(error)",

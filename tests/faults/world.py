@@ -102,6 +102,8 @@ class World:
         if then:
             self._operator()
             self._come_to_rest()
+            if any("cancelled_at" in row for row in self.tables.rows("DISPATCHES_TABLE")):
+                then = {user: allowed | expected[user] for user, allowed in then.items()}  # and stays so
             self.points.at_rest(then, self._secrets())
 
     def _come_to_rest(self) -> None:
@@ -149,7 +151,8 @@ class World:
     # The operator, who has mended what was broken.
 
     def _operator(self) -> None:
-        self.has_mended()
+        self.clock.advance(SETTLED_AFTER_SECONDS + 1)
+        self.points.are_failed_sent_again = True
         for _ in range(MAX_POSTS):
             if self.send_again():
                 return
@@ -159,11 +162,6 @@ class World:
     def is_accepted(self) -> bool:
         """Whether there is anything that an operator could name."""
         return any(True for _ in self.tables.rows("NOTIFICATIONS_TABLE"))
-
-    def has_mended(self) -> None:
-        """Time has passed, and what broke a send is mended."""
-        self.clock.advance(SETTLED_AFTER_SECONDS + 1)
-        self.points.are_failed_sent_again = True
 
     def send_again(self) -> bool:
         """One run of the operator's command; whether it ended well."""
