@@ -54,9 +54,15 @@ class Run:
 Plan = Callable[[Call], Sequence[Strike]]
 
 
-def every_fault(call: Call) -> list[Strike]:
-    """Each fault that can strike at a call."""
-    return [Strike(fault) for fault in FAULTS[call.kind]]
+def faults_at(scenario: Scenario, call: Call) -> list[Fault]:
+    """What can strike at a call. An operator finds something only where something has failed."""
+    faults = FAULTS[call.kind]
+    return [fault for fault in faults if fault is not Fault.OPERATOR or scenario.sent_again]
+
+
+def every_fault(scenario: Scenario) -> Plan:
+    """Each fault that can strike, at each call."""
+    return lambda call: [Strike(fault) for fault in faults_at(scenario, call)]
 
 
 class Explorer:
@@ -71,8 +77,9 @@ class Explorer:
         self._left = world.tables.what_became()
         assert world.points.second_sends == 0
 
-    def explore(self, plan: Plan = every_fault) -> list[Run]:
-        """Strike at each call as planned; every run's result."""
+    def explore(self, plan: Plan | None = None) -> list[Run]:
+        """Strike at each call as planned, else with every fault; every run's result."""
+        plan = plan or every_fault(self._scenario)
         copies = _Copies()
         struck: list[str] = []  # filled in a copy only
 
@@ -80,8 +87,6 @@ class Explorer:
             usual = self.calls[call.number]
             require(call == usual, f"not the run that it was before: {call} in the place of {usual}")
             for strike in plan(call):
-                if strike.fault is Fault.OPERATOR and not self._scenario.sent_again:
-                    continue  # who finds nothing that has failed
                 if copies.are_enough_broken:
                     return None
                 if copies.fork():
@@ -221,10 +226,10 @@ class _Copies:
                 self._runs.append(Run(**json.loads(text)))
 
 
-def sampled(calls: Sequence[Call], pairs: int, seed: int) -> Plan:
+def sampled(scenario: Scenario, calls: Sequence[Call], pairs: int, seed: int) -> Plan:
     """So many first faults of pairs, drawn from all that can strike at these calls."""
     draw = random.Random(seed)
-    everything = [(call.number, fault) for call in calls for fault in FAULTS[call.kind]]
+    everything = [(call.number, fault) for call in calls for fault in faults_at(scenario, call)]
     drawn: dict[int, list[Strike]] = {}
     for number, fault in (draw.choice(everything) for _ in range(pairs)):
         drawn.setdefault(number, []).append(Strike(fault, draw.randrange(2**32)))

@@ -47,7 +47,7 @@ def test_whatever_happens_at_two_calls_the_seven_points_hold(
 ) -> None:
     explorer = Explorer(faulty, scenario, answers)
     each = -(-tally.pairs // (len(SCENARIOS) * 2))
-    runs = explorer.explore(sampled(explorer.calls, each, tally.seed))
+    runs = explorer.explore(sampled(scenario, explorer.calls, each, tally.seed))
     tally.runs += len(runs)
     tally.second_sends += sum(run.second_sends for run in runs)
     assert len(runs) == each
