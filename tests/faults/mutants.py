@@ -149,13 +149,6 @@ MUTANTS = (
         "dead",
     ),
     Mutant(
-        "the mark of who was sent again is settled away",
-        "chalicelib/tables/unsent.py",
-        "(model.attention == row.attention) & (model.status == status)",
-        "model.attention == row.attention",
-        "expired",
-    ),
-    Mutant(
         "the unsent letter hides a final one",
         "chalicelib/tables/progress.py",
         "path.set(letter) if status.is_terminal else path.set(path | letter)",
