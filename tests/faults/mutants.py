@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("app.py", "chalicelib", "infra", "localstack", "tests", "pyproject.toml", ".chalice")
 PROOF = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/faults", "-k")
-A_POINT = re.compile(r"point \d: |the echo changed ")
+A_POINT = re.compile(r"point \d: |the echo changed |the role of ")
 """What a broken product has to be red for; to be red for something else proves nothing."""
 
 
@@ -154,6 +154,13 @@ MUTANTS = (
         "path.set(letter) if status.is_terminal else path.set(path | letter)",
         "path.set(letter)",
         "queues",
+    ),
+    Mutant(
+        "a role allows less than its function calls",
+        "infra/template/roles-workers.yaml",
+        "Action: [dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
+        "Action: [dynamodb:PutItem, dynamodb:UpdateItem]",
+        "cancelled",
     ),
 )
 

@@ -20,6 +20,7 @@ from chalicelib.workers import sweep
 from tests.faults import dynamodb
 from tests.faults.functions import FUNCTIONS, http_event, timeout_of
 from tests.faults.meanwhile import SWEEP_SECONDS, meanwhile
+from tests.faults.permissions import missing
 from tests.faults.points import SevenPoints
 from tests.faults.provider import Provider, UnforeseenError
 from tests.faults.scenarios import CARL, CHUNK_SIZE, EVA, SCENARIOS, Answers, Request, Scenario
@@ -277,6 +278,8 @@ class World:
 
     def _serve(self, service: str, operation: str, params: dict[str, Any]) -> Any:
         if process := self.wire.running:
+            refused = missing(process, service, operation, params)
+            require(refused is None, refused or "")
             failure = self.scenario.weather(Request(service, operation, params, process, self.clock()))
             if failure is not None:
                 raise failure
