@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
 
@@ -21,6 +22,8 @@ def use_stack(stack_name: str, endpoint_url: str | None) -> None:
         os.environ["AWS_ENDPOINT_URL"] = endpoint_url
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+    # The services ask the environment for the region; without one there, it is where the stack is looked for.
+    os.environ.setdefault("AWS_DEFAULT_REGION", session(endpoint_url).region_name)
     os.environ.update(function_environment(stack_name, endpoint_url))
 
 

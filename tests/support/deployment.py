@@ -192,10 +192,12 @@ class Deployment:
         self._parameters = wanted
 
     def _register_application(self) -> str:
+        # As the README has it: without a region.
+        known = {name: value for name, value in self._emulator.environment.items() if "REGION" not in name}
         ran = subprocess.run(
             [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
              "--stack-name", STACK, "register-application", APPLICATION],
-            cwd=PROJECT, env={"PATH": os.environ["PATH"], **self._emulator.environment},
+            cwd=PROJECT, env={"PATH": os.environ["PATH"], **known},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr
