@@ -160,7 +160,7 @@ MUTANTS = (
         "infra/template/roles-workers.yaml",
         "Action: [dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
         "Action: [dynamodb:PutItem, dynamodb:UpdateItem]",
-        "cancelled",
+        "dead",
     ),
 )
 
