@@ -6,6 +6,7 @@ passes when a test says so. After each step the world checks what must always ho
 
 import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
+from moto.core.botocore_stubber import BotocoreStubber
 
 from chalicelib import queues, security, settings
 from chalicelib.channels import CHANNELS
@@ -98,9 +100,23 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     security.forget_secrets()
     base.forget_connections()
     letters_service._notifications.clear()
-    # moto's tables lose items when several threads write to them.
-    monkeypatch.setattr(audiences, "WRITERS", 1)
+    _one_at_a_time(monkeypatch)
+    monkeypatch.setattr(audiences, "WRITERS", 1)  # whoever records requests wants them in their order
     return deployed
+
+
+def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each request one step, as it is for AWS: moto looks at a condition first, and writes then.
+
+    Two threads could both find that there is nothing, and both write.
+    """
+    answer, turn = BotocoreStubber.__call__, threading.Lock()
+
+    def in_turn(stubber: BotocoreStubber, *args: Any, **kwargs: Any) -> Any:
+        with turn:
+            return answer(stubber, *args, **kwargs)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", in_turn)
 
 
 class FakeClock:
