@@ -35,7 +35,7 @@ def tally(request: pytest.FixtureRequest) -> Tally:
     return request.config.stash[TALLY]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # and no longer: what it replaces, other tests need
 def faulty() -> Iterator[World]:
     """The world whose calls can fail."""
     with pytest.MonkeyPatch.context() as monkeypatch:
