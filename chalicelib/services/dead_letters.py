@@ -8,7 +8,6 @@ from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
 from chalicelib.services.recipients import (
     NotQueued,
-    final_statuses,
     recipient_of,
     record_not_queued,
     settle_cancelled,
@@ -27,8 +26,7 @@ def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -
     if dispatch is None:
         return
     if dispatch.is_cancelled:
-        if final := final_statuses(dispatch, {message.position: message.user_id}):
-            set_letters(dispatch.id, message.chunk, final)
+        settle_cancelled(dispatch, message.chunk, {message.position: message.user_id})
         return
     recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
     match fail_unless_held(recipient, REASON, clock()):
@@ -58,7 +56,7 @@ def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> N
 def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     user_ids = read_chunk(dispatch.audience_id, chunk)
     if dispatch.is_cancelled:
-        settle_cancelled(dispatch, chunk, user_ids or [])
+        settle_cancelled(dispatch, chunk, dict(enumerate(user_ids or [])))
         return
     logger.error(
         "chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk, "is_kept": user_ids is not None}

@@ -67,7 +67,7 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
 def _end_cancelled(dispatch: Dispatch, message: FanOutMessage) -> None:
     chunk = message.chunks.first
     if message.chunks.is_one_chunk and (user_ids := read_chunk(dispatch.audience_id, chunk)):
-        settle_cancelled(dispatch, chunk, user_ids)
+        settle_cancelled(dispatch, chunk, dict(enumerate(user_ids)))
 
 
 def _hop_delay(dispatch: Dispatch, message: FanOutMessage, clock: Clock) -> int:

@@ -1,6 +1,6 @@
 """Recipients: the identity of a row, and the rows of those for whom there is no message."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -46,12 +46,12 @@ def final_statuses(dispatch: Dispatch, users: Mapping[int, str]) -> dict[int, St
     return {position: row.state for position, row in states.items() if row and row.state.is_terminal}
 
 
-def settle_cancelled(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> None:
-    """Of a cancelled dispatch, count those as what they are who had come to an end before.
+def settle_cancelled(dispatch: Dispatch, chunk: int, users: Mapping[int, str]) -> None:
+    """Count who of these (position -> user) had come to an end before their dispatch was cancelled.
 
     Whoever wrote such a row may have died before its letter, and without one it would count as cancelled.
     """
-    if final := final_statuses(dispatch, dict(enumerate(user_ids))):
+    if final := final_statuses(dispatch, users):
         set_letters(dispatch.id, chunk, final)
 
 

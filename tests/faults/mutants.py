@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant(
         "who was final before a cancellation is not looked at",
         "chalicelib/services/recipients.py",
-        "    if final := final_statuses(dispatch, dict(enumerate(user_ids))):\n",
+        "    if final := final_statuses(dispatch, users):\n",
         "    if final := {}:\n",
         "cancelled",
     ),
