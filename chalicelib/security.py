@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import json
 import secrets
-from datetime import datetime, timedelta
+import time
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,8 +22,11 @@ SECRET_KEPT_SECONDS = 300
 
 TOKEN_ALGORITHM = "HS256"  # noqa: S105
 TOKEN_AUDIENCE = "vestnik"  # noqa: S105
-ACCESS_TOKEN_SECONDS = 15 * 60
+UNKNOWN_KEY_SECONDS = 10
+"""A key that is not in a secret as it is remembered has it read again, once in this time."""
 MAX_TOKEN_LENGTH = 4096
+CLOCKS_DIFFER_SECONDS = 60
+_CLAIMS = ("exp", "iat", "sub", "aud", "use", "pwd")
 
 LINK_TAG_BYTES = 16
 """A signature of 128 bits: a link must fit into a mail's line."""
@@ -104,41 +109,86 @@ def is_application_password(password: str, password_hash: str | None) -> bool:
     return hmac.compare_digest(hash_application_password(password), password_hash or "")
 
 
-def issue_token(secret: dict[str, Any], login: str, now: datetime) -> str:
-    """An administrator's access token: a JWT signed with the key of the token secret."""
+@dataclass(frozen=True)
+class Claims:
+    """Whose token it is, and of which password: another password ends it."""
+
+    login: str
+    fingerprint: str
+
+
+def fingerprint(password_hash: str) -> str:
+    """What a token remembers of a password. The hash is salted, so that it tells nothing."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+
+
+def issue_token(secret_id: str, claims: Claims, use: str, seconds: int, now: datetime) -> str:
+    """A JWT for one use, signed with the present key of a secret, whose id it names."""
     import jwt
 
-    claims = {
-        "sub": login,
+    secret = read_secret(secret_id)
+    issued = int(now.timestamp())
+    payload = {
+        "sub": claims.login,
+        "pwd": claims.fingerprint,
         "aud": TOKEN_AUDIENCE,
-        "use": "access",
-        "iat": int(now.timestamp()),
-        "exp": int((now + timedelta(seconds=ACCESS_TOKEN_SECONDS)).timestamp()),
+        "use": use,
+        "iat": issued,
+        "exp": issued + seconds,
     }
-    return jwt.encode(claims, secret["key"], algorithm=TOKEN_ALGORITHM, headers={"kid": secret["kid"]})
+    return jwt.encode(payload, secret["key"], algorithm=TOKEN_ALGORITHM, headers={"kid": secret["kid"]})
 
 
-def login_of_token(secret: dict[str, Any], token: str) -> str:
-    """The login that an access token was issued to; InvalidTokenError says what is wrong with it."""
+def read_token(secret_id: str, token: str, use: str, now: datetime) -> Claims:
+    """The claims of a token that was issued here for this use; else InvalidTokenError, which says why."""
     import jwt
 
     if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidTokenError("the token is too long")
     try:
-        claims = jwt.decode(
+        key = _key_of(secret_id, str(jwt.get_unverified_header(token).get("kid")))
+        payload = jwt.decode(
             token,
-            secret["key"],
+            key,
             algorithms=[TOKEN_ALGORITHM],
             audience=TOKEN_AUDIENCE,
-            options={"require": ["exp", "iat", "sub", "aud", "use"]},
+            # The time is compared below, by the clock that everything else goes by.
+            options={"require": [*_CLAIMS], "verify_exp": False, "verify_iat": False},
         )
-    except jwt.ExpiredSignatureError as error:
-        raise InvalidTokenError("the token has expired") from error
     except jwt.InvalidTokenError as error:
         raise InvalidTokenError("the token is not valid here") from error
-    if claims["use"] != "access":
-        raise InvalidTokenError("not an access token")
-    return cast(str, claims["sub"])
+    if not isinstance(payload["exp"], int) or payload["exp"] <= now.timestamp():
+        raise InvalidTokenError("the token has expired")
+    if not isinstance(payload["iat"], int) or payload["iat"] > now.timestamp() + CLOCKS_DIFFER_SECONDS:
+        raise InvalidTokenError("the token is not valid yet")
+    if payload["use"] != use:
+        raise InvalidTokenError(f"this is no {use} token")
+    return Claims(str(payload["sub"]), str(payload["pwd"]))
+
+
+def _key_of(secret_id: str, kid: str) -> str:
+    """The key that a token names: the present one, or one before it that is still in the secret."""
+    for _ in range(2):
+        secret = read_secret(secret_id)
+        for each in (secret, *secret.get("previous", [])):
+            if each["kid"] == kid:
+                return str(each["key"])
+        if not _read_anew(secret_id):
+            break
+    raise InvalidTokenError("the token is not signed by a key of this service")
+
+
+_read_at: dict[str, float] = {}
+
+
+def _read_anew(secret_id: str) -> bool:
+    """Have a secret read again: a key that is not known here may be new. Not for every made-up key."""
+    now = time.monotonic()
+    if now - _read_at.get(secret_id, -UNKNOWN_KEY_SECONDS) < UNKNOWN_KEY_SECONDS:
+        return False
+    _read_at[secret_id] = now
+    forget_secrets()
+    return True
 
 
 def sign_unsubscribe_link(secret: dict[str, Any], user_id: str, scope: str) -> str:

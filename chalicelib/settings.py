@@ -46,6 +46,12 @@ class Settings:
     token_secret: str
     link_secret: str
     smtp_secret: str
+    access_token_minutes: int
+    refresh_token_days: int
+    login_attempts_per_login: int
+    login_attempts_per_source: int
+    rate_limit_per_minute: int
+    cors_origins: tuple[str, ...]
     express_queues: QueueUrls
     regular_queues: QueueUrls
 
@@ -86,6 +92,14 @@ def _address_of_the_api(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(text.replace(",", " ").split())
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?", origin):
+            raise ValueError("must be *, or origins as https://shop.example, parted by commas")
+    return origins
+
+
 def _present(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
@@ -120,6 +134,12 @@ def load(environ: Mapping[str, str]) -> Settings:
         token_secret=read("TOKEN_SECRET_ARN"),
         link_secret=read("LINK_SECRET_ARN"),
         smtp_secret=read("SMTP_SECRET_ARN"),
+        access_token_minutes=read("ACCESS_TOKEN_MINUTES", _whole(1, 1440)),
+        refresh_token_days=read("REFRESH_TOKEN_DAYS", _whole(1, 90)),
+        login_attempts_per_login=read("LOGIN_ATTEMPTS_PER_LOGIN", _whole(1, 1000)),
+        login_attempts_per_source=read("LOGIN_ATTEMPTS_PER_SOURCE", _whole(1, 100_000)),
+        rate_limit_per_minute=read("RATE_LIMIT_PER_MINUTE", _whole(0, 1_000_000)),
+        cors_origins=read("CORS_ORIGINS", _origins),
         express_queues=QueueUrls(read("FAN_OUT_EXPRESS_QUEUE_URL"), read("DELIVERY_EXPRESS_QUEUE_URL")),
         regular_queues=QueueUrls(read("FAN_OUT_REGULAR_QUEUE_URL"), read("DELIVERY_REGULAR_QUEUE_URL")),
     )

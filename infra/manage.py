@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,17 +30,19 @@ def use_stack(stack_name: str, endpoint_url: str | None) -> None:
 def create_administrator(login: str, password: str | None = None) -> str:
     """Make an administrator; the password, generated where none is given."""
     from chalicelib.domain.times import utc_now
-    from chalicelib.services import accounts
+    from chalicelib.services import administrators
 
-    return accounts.create_administrator(login, utc_now(), password)
+    return administrators.create_administrator(login, utc_now(), password)
 
 
-def register_application(slug: str) -> str:
-    """Register an application; its generated password."""
+def register_application(slug: str, scopes: Sequence[str] = ()) -> str:
+    """Register an application that may do this (by default send and read); its generated password."""
     from chalicelib.domain.times import utc_now
-    from chalicelib.services import accounts
+    from chalicelib.services import applications
+    from chalicelib.services.rights import DEFAULT_SCOPES, Scope
 
-    return accounts.register_application(slug, utc_now())
+    wanted = frozenset(map(Scope, scopes)) or DEFAULT_SCOPES
+    return applications.register_application(slug, utc_now(), wanted).password
 
 
 def import_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
@@ -56,15 +58,21 @@ def _create_admin(options: argparse.Namespace) -> str:
 
 
 def _register_app(options: argparse.Namespace) -> str:
-    password = register_application(options.slug)
+    password = register_application(options.slug, options.scope)
     return f"Authorization: {options.slug} {password}\nIt is shown this once; only a hash is kept."
 
 
 def _token(options: argparse.Namespace) -> str:
     from chalicelib.domain.times import utc_now
-    from chalicelib.services import accounts
+    from chalicelib.services import administrators
 
-    return accounts.issue_token(options.login, utc_now())
+    return administrators.issue_token(options.login, utc_now())
+
+
+def _set_password(options: argparse.Namespace) -> str:
+    from chalicelib.services.administrators import change_password
+
+    return f"password {change_password(options.login)}\nIt is shown this once; only a hash is kept."
 
 
 def _add_contact(options: argparse.Namespace) -> str:
@@ -75,7 +83,7 @@ def _add_contact(options: argparse.Namespace) -> str:
 
 def _show(options: argparse.Namespace) -> str:
     from chalicelib.services import notifications
-    from chalicelib.services.accounts import Principal
+    from chalicelib.services.rights import Principal
 
     operator = Principal("administrator", "operator")
     view = notifications.find(options.id, operator)
@@ -101,7 +109,7 @@ def _show(options: argparse.Namespace) -> str:
 
 def _send_again(options: argparse.Namespace) -> str:
     from chalicelib.domain.times import utc_now
-    from chalicelib.services.accounts import Principal
+    from chalicelib.services.rights import Principal
     from chalicelib.services.send_again import send_failed_again
 
     done = send_failed_again(
@@ -142,7 +150,18 @@ def _arguments() -> argparse.ArgumentParser:
         "register-application", _register_app, "register a program; prints its password once"
     )
     application.add_argument("slug")
-    token = command("token", _token, "print an access token (JWT, 15 minutes) of an administrator")
+    application.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        choices=["send", "read", "manage"],
+        help="what it may do; may be given more than once (default: send and read)",
+    )
+    password = command(
+        "set-password", _set_password, "give an administrator a new password; ends all their tokens"
+    )
+    password.add_argument("login")
+    token = command("token", _token, "print an access token (JWT) of an administrator")
     token.add_argument("login")
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")

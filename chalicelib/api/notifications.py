@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
-from chalicelib.api.endpoints import Access, Resource
+from chalicelib.api.endpoints import Resource
 from chalicelib.channels import CHANNELS
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
 from chalicelib.services import notifications, submit
-from chalicelib.services.accounts import Principal
+from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
 
@@ -168,9 +168,7 @@ class RecipientsOut(BaseModel):
     next: str | None = Field(description="The cursor of the next page, or null at the end")
 
 
-@resource.post(
-    "/api/v1/notifications", access=Access.SENDER, status=201, refuses=(400, 401, 413, 415, 422, 503)
-)
+@resource.post("/api/v1/notifications", access=Access.SEND, status=201)
 def create_notification(
     principal: Principal, headers: SubmitHeaders, body: NewNotification
 ) -> CreatedNotification:
@@ -197,7 +195,7 @@ def create_notification(
     )
 
 
-@resource.get("/api/v1/notifications/{notification_id}", access=Access.SENDER, refuses=(401, 404, 503))
+@resource.get("/api/v1/notifications/{notification_id}", access=Access.READ)
 def read_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
     """A notification with its counts by status."""
     view = notifications.find(str(notification_id), principal)
@@ -208,9 +206,7 @@ def read_notification(principal: Principal, notification_id: UUID) -> Notificati
     )
 
 
-@resource.get(
-    "/api/v1/notifications/{notification_id}/recipients", access=Access.SENDER, refuses=(401, 404, 422, 503)
-)
+@resource.get("/api/v1/notifications/{notification_id}/recipients", access=Access.READ)
 def read_recipients(principal: Principal, notification_id: UUID, query: RecipientsQuery) -> RecipientsOut:
     """The recipients of a notification, page by page, with status and reason."""
     page = notifications.recipients(str(notification_id), principal, query.cursor, query.limit)

@@ -3,21 +3,33 @@
 `python -m chalicelib.api.openapi` prints it.
 """
 
+import inspect
 import json
 from collections.abc import Sequence
-from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from chalicelib.api.endpoints import Access, Endpoint, Page
+from chalicelib.api.endpoints import Endpoint, Page
 from chalicelib.api.problems import CONTENT_TYPE, Problem
+from chalicelib.services.rights import Access
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"
 
-_SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"application": []}]
+_ADMINISTRATOR: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
+_SENDER: list[dict[str, list[str]]] = [*_ADMINISTRATOR, {"application": []}]
+_USER: list[dict[str, list[str]]] = [{"user": []}]
+_SECURITY = {
+    Access.SEND: _SENDER,
+    Access.READ: _SENDER,
+    Access.MANAGE: _SENDER,
+    Access.ADMINISTRATOR: _ADMINISTRATOR,
+    Access.USER: _USER,
+    Access.USER_OR_MANAGER: [*_USER, *_SENDER],
+}
 _SCHEMES = {
     "basic": {"type": "http", "scheme": "basic", "description": "An administrator's login and password"},
     "bearer": {
@@ -31,6 +43,12 @@ _SCHEMES = {
         "in": "header",
         "name": "Authorization",
         "description": "`slug password` of a registered application",
+    },
+    "user": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A user's token of the outside users service, alone, without a scheme",
     },
 }
 
@@ -58,7 +76,7 @@ def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     for endpoint in endpoints:
         if body := endpoint.model("body"):
             models[(body, "validation")] = None
-        if endpoint.answer is not Page:
+        if endpoint.answer not in (Page, NoneType):
             models[(endpoint.answer, "serialization")] = None
     _, definitions = models_json_schema(list(models), ref_template=_REF)  # type: ignore[arg-type]
     schemas: dict[str, Any] = definitions["$defs"]
@@ -69,26 +87,38 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "tags": [endpoint.tag],
-        "summary": (endpoint.handler.__doc__ or "").strip(),
+        **_texts(endpoint),
         "responses": _responses(endpoint),
     }
     if parameters := _parameters(endpoint):
         operation["parameters"] = parameters
-    if body := endpoint.model("body"):
-        operation["requestBody"] = {"required": True, "content": _content("application/json", body.__name__)}
-    if endpoint.access is Access.SENDER:
-        operation["security"] = _SECURITY
+    if endpoint.content_types:
+        operation["requestBody"] = {"required": True, "content": _body(endpoint)}
+    if endpoint.access is not Access.ANYONE:
+        operation["security"] = _SECURITY[endpoint.access]
     return operation
 
 
+def _texts(endpoint: Endpoint) -> dict[str, str]:
+    summary, _, further = inspect.cleandoc(endpoint.handler.__doc__ or "").partition("\n")
+    said = f"For {endpoint.access.value}."
+    return {"summary": summary, "description": "\n\n".join(each for each in (further.strip(), said) if each)}
+
+
+def _body(endpoint: Endpoint) -> dict[str, Any]:
+    body = endpoint.model("body")
+    content = _content("application/json", body.__name__) if body else {}
+    return content | {each: {"schema": {"type": "string", "minLength": 1}} for each in endpoint.takes}
+
+
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    answer: dict[str, Any] = (
-        {"text/html": {"schema": {"type": "string"}}}
-        if endpoint.answer is Page
-        else _content("application/json", endpoint.answer.__name__)
-    )
-    responses = {str(int(endpoint.status)): {"description": endpoint.status.phrase, "content": answer}}
-    for status in (*endpoint.refuses, HTTPStatus.INTERNAL_SERVER_ERROR):
+    done: dict[str, Any] = {"description": endpoint.status.phrase}
+    if endpoint.answer is Page:
+        done["content"] = {"text/html": {"schema": {"type": "string"}}}
+    elif endpoint.answer is not NoneType:
+        done["content"] = _content("application/json", endpoint.answer.__name__)
+    responses = {str(int(endpoint.status)): done}
+    for status in endpoint.refuses:
         responses[str(int(status))] = {
             "description": status.phrase,
             "content": _content(CONTENT_TYPE, Problem.__name__),

@@ -7,11 +7,15 @@ from pydantic import BaseModel, Field, ValidationError
 
 from chalicelib.security import SecretUnavailableError
 from chalicelib.services.errors import (
+    AlreadyThereError,
+    ConflictError,
     ConflictingRepeatError,
+    ForbiddenError,
     InvalidFieldError,
     NotAuthenticatedError,
     NotFoundError,
     TooManyError,
+    TooManyRequestsError,
 )
 from chalicelib.tables.base import DATABASE_ERRORS
 
@@ -51,7 +55,11 @@ REFUSALS: dict[type[Exception], HTTPStatus] = {
     ConflictingRepeatError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
+    AlreadyThereError: HTTPStatus.CONFLICT,
+    ConflictError: HTTPStatus.CONFLICT,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 OUTAGES = (*DATABASE_ERRORS, SecretUnavailableError)
@@ -74,7 +82,10 @@ def refusal(error: Exception) -> Response:
     errors = (
         [FieldError(field=error.field, reason=error.reason)] if isinstance(error, InvalidFieldError) else []
     )
-    return problem(REFUSALS[type(error)], str(error), errors)
+    answer = problem(REFUSALS[type(error)], str(error), errors)
+    if isinstance(error, TooManyRequestsError):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def invalid(error: ValidationError, what: str) -> Response:

@@ -6,7 +6,8 @@ from functools import cache
 from chalice.app import Chalice, Response
 
 from chalicelib.api import openapi
-from chalicelib.api.endpoints import register
+from chalicelib.api.cors import register_preflights
+from chalicelib.api.requests import register
 from chalicelib.api.resources import ENDPOINTS
 
 
@@ -14,6 +15,7 @@ def register_routes(app: Chalice) -> None:
     """Put every resource of the HTTP API on the app."""
     for endpoint in ENDPOINTS:
         register(app, endpoint)
+    register_preflights(app, ENDPOINTS)
 
     @app.route("/api/schema")
     def read_schema() -> Response:

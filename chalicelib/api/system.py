@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from chalicelib.api.endpoints import Access, Resource
+from chalicelib.api.endpoints import Resource
+from chalicelib.services.rights import Access
 
 resource = Resource("system")
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from chalicelib.api.endpoints import Access, Page, Resource
+from chalicelib.api.endpoints import Page, Resource
 from chalicelib.services import unsubscribing
+from chalicelib.services.rights import Access
 from chalicelib.settings import LOCALES
 
 if TYPE_CHECKING:

@@ -35,3 +35,23 @@ class MissingError(Exception):
 
 class AlreadyThereError(RefusedError):
     """There is one of that name already."""
+
+
+class ForbiddenError(RefusedError):
+    """It is known who asks, and they may not."""
+
+
+class ConflictError(RefusedError):
+    """The state of a thing does not allow it; says which."""
+
+
+class TooManyRequestsError(RefusedError):
+    """A limit for a time is used up; it is free again after `retry_after_seconds`."""
+
+    def __init__(self, reason: str, retry_after_seconds: int) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OutsideUnavailableError(Exception):
+    """A service outside, without which this cannot be answered, is out of reach."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.fanning import CHUNK_SIZE
 from chalicelib.domain.statuses import Status, count_by_status, status_of_letter
-from chalicelib.services.accounts import Principal
 from chalicelib.services.errors import InvalidFieldError, NotFoundError
+from chalicelib.services.rights import Principal
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.dispatches import Dispatch, dispatches_of
 from chalicelib.tables.notifications import Notification

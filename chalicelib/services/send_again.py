@@ -6,8 +6,8 @@ from datetime import timedelta
 from chalicelib import settings
 from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
-from chalicelib.services.accounts import Principal
 from chalicelib.services.notifications import visible
+from chalicelib.services.rights import Principal
 from chalicelib.tables.dispatches import Dispatch, dispatches_of
 from chalicelib.tables.failed import failed_rows, reopen_failed, still_failed
 from chalicelib.tables.progress import reopen_failed_letter

@@ -13,12 +13,12 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
-from chalicelib.services.accounts import Principal
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
+from chalicelib.services.rights import Principal
 from chalicelib.tables.audiences import write_audience
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch, add_pending, unmark_pending
-from chalicelib.tables.notifications import Notification
+from chalicelib.tables.notifications import Notification, author_month
 from chalicelib.tables.requests import Request, remember
 
 MAX_USERS = 100_000
@@ -143,6 +143,7 @@ def _rows(
     notification = Notification(
         ids.notification,
         month=created_at[:7],
+        author_month=author_month(principal.author, created_at[:7]),
         type=submission.type,
         title=submission.title,
         text=submission.text,

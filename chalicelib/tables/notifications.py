@@ -3,7 +3,8 @@
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.tables.base import Table
+from chalicelib.tables.base import Table, batch_get
+from chalicelib.tables.listing import keys_page
 
 
 class ByMonth(GlobalSecondaryIndex["Notification"]):
@@ -15,6 +16,15 @@ class ByMonth(GlobalSecondaryIndex["Notification"]):
     id = UnicodeAttribute(range_key=True)
 
 
+class ByAuthor(GlobalSecondaryIndex["Notification"]):
+    class Meta:
+        index_name = "by_author"
+        projection = KeysOnlyProjection()
+
+    author_month = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
 class Notification(Table):
     class Meta:
         table_name = ""
@@ -23,6 +33,7 @@ class Notification(Table):
 
     id = UnicodeAttribute(hash_key=True)
     month = UnicodeAttribute()
+    author_month = UnicodeAttribute(null=True)
     type = UnicodeAttribute()
     title = UnicodeAttribute()
     text = UnicodeAttribute()
@@ -33,3 +44,19 @@ class Notification(Table):
     dispatch_id = UnicodeAttribute(null=True)  # its first: the index of dispatches lags a moment behind
 
     by_month = ByMonth()
+    by_author = ByAuthor()
+
+
+def author_month(author: str, month: str) -> str:
+    """Where an author's notifications of a month (2026-11) stand in their index."""
+    return f"{author}#{month}"
+
+
+def notifications_page(author: str | None, month: str, before: str | None, limit: int) -> list[Notification]:
+    """Some notifications of a month, of one author or of all, newest first."""
+    index, key = (
+        (Notification.by_author, author_month(author, month)) if author else (Notification.by_month, month)
+    )
+    ids = [entry.id for entry in keys_page(index, [key], before, limit, newest_first=True)]
+    found = {row.id: row for row in batch_get({Notification: ids}, consistent=True)[Notification]}
+    return [found[each] for each in ids if each in found]

@@ -1,8 +1,15 @@
 """Who may create notifications: administrators, and the applications that they registered."""
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from collections.abc import Sequence
+from datetime import datetime
 
-from chalicelib.tables.base import Table
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib.domain.times import iso
+from chalicelib.tables.base import ConditionFailedError, Table, batch_get
+from chalicelib.tables.listing import LISTED, keys_page
 
 
 class Administrator(Table):
@@ -17,7 +24,18 @@ class Administrator(Table):
     created_at = UnicodeAttribute()
 
 
+class Listed(GlobalSecondaryIndex["Application"]):
+    class Meta:
+        index_name = "listed"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    slug = UnicodeAttribute(range_key=True)
+
+
 class Application(Table):
+    """`previous_hash` is good as well until `previous_until`; `used` counts the requests of the `window`."""
+
     class Meta:
         table_name = ""
 
@@ -25,5 +43,57 @@ class Application(Table):
 
     slug = UnicodeAttribute(hash_key=True)
     password_hash = UnicodeAttribute()
+    previous_hash = UnicodeAttribute(null=True)
+    previous_until = UnicodeAttribute(null=True)
+    scopes = UnicodeSetAttribute(null=True)
     is_active = BooleanAttribute(default=True)
     created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute(null=True)
+    last_used_at = UnicodeAttribute(null=True)
+    window = NumberAttribute(null=True)
+    used = NumberAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+
+    listed_index = Listed()
+
+
+def change_application(slug: str, actions: Sequence[Action]) -> Application | None:
+    """Change an application; how it is now, or None if there is none. Only values that may be set twice."""
+    try:
+        return Application.change(slug, actions=actions, condition=Application.slug.exists(), returning=True)
+    except ConditionFailedError:
+        return None
+
+
+def applications_page(after: str | None, limit: int) -> list[Application]:
+    """Some applications by slug."""
+    slugs = [entry.slug for entry in keys_page(Application.listed_index, LISTED, after, limit)]
+    found = {row.slug: row for row in batch_get({Application: slugs}, consistent=True)[Application]}
+    return [found[slug] for slug in slugs if slug in found]
+
+
+def reserve_requests(slug: str, window: int, count: int, now: datetime) -> Application | None:
+    """Count so many requests of an application in a window of time; how it is now, or None if there is none.
+
+    A write that the SDK repeats counts twice: of a limit that may be missed by a few no harm.
+    """
+    row = Application
+    in_it = row.slug.exists() & (row.window == window)
+    before_it = row.slug.exists() & (row.window.does_not_exist() | (row.window < window))
+    counted: list[tuple[list[Action], object]] = [
+        ([row.used.add(count)], in_it),
+        ([row.used.set(count), row.window.set(window)], before_it),
+        ([row.used.add(count)], in_it),  # another function has begun the window meanwhile
+    ]
+    for actions, condition in counted:
+        try:
+            return row.change(
+                slug,
+                actions=[row.last_used_at.set(iso(now)), *actions],
+                condition=condition,  # type: ignore[arg-type]
+                returning=True,
+            )
+        except ConditionFailedError as failure:
+            if failure.item is None:
+                return None
+    return Application.one(slug, consistent=True)  # its window is ahead of ours: clocks differ

@@ -13,7 +13,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Retryable
 from chalicelib.domain.times import later
 from chalicelib.security import read_secret
-from chalicelib.services import accounts
+from chalicelib.services.applications import register_application
 from chalicelib.settings import current
 from chalicelib.tables import base
 from chalicelib.tables.contacts import Contact
@@ -93,8 +93,9 @@ class Stage:
         self.world.channel = _Channel()
         monkeypatch.setitem(_channels(), MailChannel.name, self.world.channel)
         # One time for all, so that two runs write the same bytes.
-        monkeypatch.setattr("chalicelib.api.notifications.utc_now", self.world.clock)
-        password = accounts.register_application("shop", self.world.clock())
+        for module in ("requests", "notifications"):
+            monkeypatch.setattr(f"chalicelib.api.{module}.utc_now", self.world.clock)
+        password = register_application("shop", self.world.clock()).password
         self._api = Api(f"shop {password}")
         self.recorder = Recorder(self.world, monkeypatch)
 

@@ -11,7 +11,8 @@ from chalicelib import settings
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.times import iso, later
-from chalicelib.services.accounts import register_application
+from chalicelib.services import authentication, rate_limits
+from chalicelib.services.applications import register_application
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch
@@ -56,7 +57,7 @@ class World:
         self._configured = settings.current()
         monkeypatch.setattr(settings, "current", self._settings)
         with self.wire.off():
-            self._authorization = f"{SHOP.name} {register_application(SHOP.name, START)}"
+            self._authorization = f"{SHOP.name} {register_application(SHOP.name, START).password}"
             know_everybody()
         self.tables.keep()
 
@@ -71,6 +72,8 @@ class World:
     def begin(self, scenario: Scenario, answers: Answers) -> None:
         """Everything as it was before anything happened."""
         random.seed(0)
+        authentication.forget()
+        rate_limits.forget()
         self.clock.now = START
         self.tables.restore()
         for queue in self.sqs.queues.values():

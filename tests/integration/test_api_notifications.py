@@ -10,7 +10,9 @@ import pytest
 
 from chalicelib import security, settings
 from chalicelib.domain.times import utc_now
-from chalicelib.services import accounts
+from chalicelib.services.administrators import create_administrator, issue_token
+from chalicelib.services.applications import register_application
+from chalicelib.tables.principals import Administrator
 from tests.support.api import PROBLEM, Answer, Api, basic
 from tests.support.aws import World
 
@@ -25,7 +27,7 @@ def a_body(**changed: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def api(world: World) -> Api:
-    return Api(f"shop {accounts.register_application('shop', utc_now())}")
+    return Api(f"shop {register_application('shop', utc_now()).password}")
 
 
 def written(world: World) -> dict[str, int]:
@@ -95,7 +97,7 @@ def test_a_key_with_another_body_is_refused(world: World, api: Api) -> None:
 
 
 def test_the_same_key_of_another_application_is_another_key(world: World, api: Api) -> None:
-    other = Api(f"other {accounts.register_application('other', utc_now())}")
+    other = Api(f"other {register_application('other', utc_now()).password}")
     headers = {"Idempotency-Key": "order-17"}
     body = a_body()
     assert api.post(PATH, body, headers).json["id"] != other.post(PATH, body, headers).json["id"]
@@ -210,14 +212,16 @@ def test_missing_or_wrong_credentials(world: World, api: Api, authorization: str
 class TestAdministrators:
     @pytest.fixture
     def password(self, world: World) -> str:
-        return accounts.create_administrator("anna", utc_now())
+        return create_administrator("anna", utc_now())
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        now = utc_now()
+        now, found = utc_now(), Administrator.one("anna")
+        assert found
         claims = {
             "sub": "anna",
             "aud": "vestnik",
             "use": "access",
+            "pwd": security.fingerprint(found.password_hash),
             "iat": now,
             "exp": now + timedelta(minutes=5),
         }
@@ -225,6 +229,9 @@ class TestAdministrators:
 
     def secret(self) -> dict[str, Any]:
         return security.read_secret(settings.current().token_secret)
+
+    def signed(self, claims: dict[str, Any], key: str, algorithm: str = "HS256") -> str:
+        return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "1"})
 
     def test_basic(self, world: World, password: str) -> None:
         answer = Api(basic("anna", password)).post(PATH, a_body())
@@ -234,9 +241,13 @@ class TestAdministrators:
         refused(world, Api(basic("anna", password + "x")).post(PATH, a_body()), 401)
 
     def test_bearer(self, world: World, password: str) -> None:
-        token = accounts.issue_token("anna", utc_now())
+        token = issue_token("anna", utc_now())
         answer = Api(f"Bearer {token}").post(PATH, a_body())
         assert (answer.status, answer.json["author"]) == (201, "administrator:anna")
+
+    def test_a_token_as_the_next_ones_are_made(self, world: World, password: str) -> None:
+        token = self.signed(self.claims(), self.secret()["key"])
+        assert Api(f"Bearer {token}").post(PATH, a_body()).status == 201
 
     @pytest.mark.parametrize(
         "changed",
@@ -249,11 +260,15 @@ class TestAdministrators:
             {"sub": "nobody"},
             {"use": "refresh"},
             {"use": ...},
+            {"pwd": "of another password"},
+            {"pwd": ...},
             {"iat": utc_now() + timedelta(hours=1)},
         ],
     )
     def test_a_token_with_wrong_claims(self, world: World, password: str, changed: dict[str, Any]) -> None:
-        token = jwt.encode(self.claims(**changed), self.secret()["key"], algorithm="HS256")
+        token = jwt.encode(
+            self.claims(**changed), self.secret()["key"], algorithm="HS256", headers={"kid": "1"}
+        )
         refused(world, Api(f"Bearer {token}").post(PATH, a_body()), 401)
 
     @pytest.mark.parametrize(
@@ -263,7 +278,7 @@ class TestAdministrators:
         self, world: World, password: str, key: str | None, algorithm: str
     ) -> None:
         key = self.secret()["key"] if key == "the key" else key
-        token = jwt.encode(self.claims(), key or "", algorithm=algorithm)
+        token = self.signed(self.claims(), key or "", algorithm)
         refused(world, Api(f"Bearer {token}").post(PATH, a_body()), 401)
 
     def test_sees_what_an_application_sent(self, world: World, api: Api, password: str) -> None:
@@ -290,7 +305,7 @@ class TestReading:
 
     def test_another_applications_notification_is_not_found(self, world: World, api: Api) -> None:
         created = api.post(PATH, a_body()).json
-        other = Api(f"other {accounts.register_application('other', utc_now())}")
+        other = Api(f"other {register_application('other', utc_now()).password}")
         for path in (f"{PATH}{created['id']}/", f"{PATH}{created['id']}/recipients/"):
             answer = other.get(path)
             assert (answer.status, answer.content_type) == (404, PROBLEM)

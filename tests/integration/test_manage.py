@@ -7,10 +7,10 @@ import pytest
 
 from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
-from chalicelib.domain.times import later
-from chalicelib.services import accounts, send_again
+from chalicelib.domain.times import later, utc_now
+from chalicelib.services import send_again
 from infra import manage
-from tests.support.api import basic
+from tests.support.api import basic, principal
 from tests.support.aws import World
 from tests.support.factories import user_id, user_ids
 
@@ -32,16 +32,16 @@ def test_an_administrator_and_a_token(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     password = run(monkeypatch, capsys, "create-administrator", "anna").splitlines()[1].split()[1]
-    assert accounts.authenticate(basic("anna", password)).name == "anna"
+    assert principal(basic("anna", password), utc_now()).name == "anna"
     token = run(monkeypatch, capsys, "token", "anna").strip()
-    assert accounts.authenticate(f"Bearer {token}").name == "anna"
+    assert principal(f"Bearer {token}", utc_now()).name == "anna"
 
 
 def test_an_application(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     header = run(monkeypatch, capsys, "register-application", "shop").splitlines()[0]
-    assert accounts.authenticate(header.partition(": ")[2]).name == "shop"
+    assert principal(header.partition(": ")[2], utc_now()).name == "shop"
 
 
 def test_a_contact_and_what_became_of_a_notification(

@@ -5,8 +5,8 @@ import pytest
 from chalicelib.domain.results import Permanent, RateLimited
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later
-from chalicelib.services.accounts import Principal
 from chalicelib.services.errors import NotFoundError
+from chalicelib.services.rights import Principal
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.failed import failed_rows, reopen_failed

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.domain.lanes import Lane
-from chalicelib.services.accounts import Principal
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
+from chalicelib.services.rights import Principal
 from chalicelib.services.submit import Accepted, submit
 from chalicelib.tables.audiences import read_chunk
 from tests.support.aws import World

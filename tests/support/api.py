@@ -4,9 +4,14 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chalice.test import Client
+
+from chalicelib.services.authentication import authenticate
+from chalicelib.services.rights import Principal
+from tests.support.factories import START
 
 PROBLEM = "application/problem+json"
 
@@ -71,3 +76,8 @@ class Api:
 def basic(login: str, password: str) -> str:
     """An Authorization header of an administrator."""
     return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
+def principal(authorization: str, now: datetime = START) -> Principal:
+    """Whom the service takes somebody for."""
+    return authenticate(authorization, "192.0.2.1", now).principal

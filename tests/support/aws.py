@@ -31,6 +31,7 @@ from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import iso, later, parse
+from chalicelib.services import authentication, rate_limits
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
 from chalicelib.tables import audiences, base
@@ -100,6 +101,8 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     security.forget_secrets()
     base.forget_connections()
     letters_service._notifications.clear()
+    authentication.forget()
+    rate_limits.forget()
     _one_at_a_time(monkeypatch)
     monkeypatch.setattr(audiences, "WRITERS", 1)  # whoever records requests wants them in their order
     return deployed

@@ -11,7 +11,7 @@ from chalicelib.channels.base import Letter
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.times import iso
-from chalicelib.services.accounts import Principal
+from chalicelib.services.rights import Principal
 from chalicelib.services.submit import Submission
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.users_notifications import Recipient
@@ -33,6 +33,12 @@ ENVIRONMENT = {
     "TOKEN_SECRET_ARN": "token",
     "LINK_SECRET_ARN": "link",
     "SMTP_SECRET_ARN": "smtp",
+    "ACCESS_TOKEN_MINUTES": "15",
+    "REFRESH_TOKEN_DAYS": "7",
+    "LOGIN_ATTEMPTS_PER_LOGIN": "10",
+    "LOGIN_ATTEMPTS_PER_SOURCE": "50",
+    "RATE_LIMIT_PER_MINUTE": "600",
+    "CORS_ORIGINS": "",
     "FAN_OUT_EXPRESS_QUEUE_URL": "https://sqs/fan-out-express",
     "FAN_OUT_REGULAR_QUEUE_URL": "https://sqs/fan-out-regular",
     "DELIVERY_EXPRESS_QUEUE_URL": "https://sqs/delivery-express",

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from chalicelib import security
 from chalicelib.security import (
     InvalidTokenError,
-    login_of_token,
     read_unsubscribe_link,
     sign_unsubscribe_link,
 )
@@ -24,13 +23,41 @@ OTHER = {"kid": "2", "key": "o" * 64}
 NOW = datetime.now(UTC)
 
 
-def token(key: str = SECRET["key"], algorithm: str = "HS256", **changes: Any) -> str:
+class Store:
+    """A secret store that is asked by the name of a secret."""
+
+    def __init__(self, secret: Any) -> None:
+        self.secret = secret
+        self.asked = 0
+
+    def get(self, name: str, max_age: int) -> str:
+        self.asked += 1
+        return json.dumps(self.secret)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    store = Store(SECRET)
+    monkeypatch.setattr(security, "_provider", store)
+    monkeypatch.setattr(security, "forget_secrets", lambda: None)  # it would ask AWS
+    monkeypatch.setattr(security, "_read_at", {})
+    return store
+
+
+def read(text: str, now: datetime = NOW, use: str = "access") -> security.Claims:
+    return security.read_token("token", text, use, now)
+
+
+CLAIMS = security.Claims("root", "fingerprint")
+
+
+def token(key: str = SECRET["key"], algorithm: str = "HS256", kid: str = "1", **changes: Any) -> str:
     claims = {
-        "sub": "root", "aud": "vestnik", "use": "access", "iat": int(NOW.timestamp()),
+        "sub": "root", "aud": "vestnik", "use": "access", "pwd": "fingerprint", "iat": int(NOW.timestamp()),
         "exp": int((NOW + timedelta(minutes=5)).timestamp()),
     }  # fmt: skip
     kept = {name: value for name, value in {**claims, **changes}.items() if value is not None}
-    return jwt.encode(kept, key, algorithm=algorithm)
+    return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid})
 
 
 def test_passwords_of_administrators() -> None:
@@ -51,16 +78,45 @@ def test_passwords_of_applications() -> None:
     assert not security.is_application_password("", None)
 
 
-def test_an_issued_token_names_its_login_and_key() -> None:
-    issued = security.issue_token(SECRET, "root", NOW)
-    assert login_of_token(SECRET, issued) == "root"
+def test_an_issued_token_names_its_login_and_key(store: Store) -> None:
+    issued = security.issue_token("token", CLAIMS, "access", 60, NOW)
+    assert read(issued) == CLAIMS
     assert jwt.get_unverified_header(issued) == {"alg": "HS256", "kid": "1", "typ": "JWT"}
 
 
-def test_an_expired_token_says_so() -> None:
-    issued = security.issue_token(SECRET, "root", NOW - timedelta(minutes=16))
+def test_an_expired_token_says_so(store: Store) -> None:
+    issued = security.issue_token("token", CLAIMS, "access", 60, NOW)
+    assert read(issued, NOW + timedelta(seconds=58))
     with pytest.raises(InvalidTokenError, match="expired"):
-        login_of_token(SECRET, issued)
+        read(issued, NOW + timedelta(seconds=60))
+
+
+def test_a_token_is_for_one_use(store: Store) -> None:
+    issued = security.issue_token("token", CLAIMS, "refresh", 60, NOW)
+    assert read(issued, use="refresh") == CLAIMS
+    with pytest.raises(InvalidTokenError, match="no access token"):
+        read(issued)
+
+
+def test_a_new_key_is_known_at_once_and_the_old_one_while_it_is_kept(store: Store) -> None:
+    before = security.issue_token("token", CLAIMS, "access", 60, NOW)
+    store.secret = {**OTHER, "previous": [SECRET]}
+    assert read(security.issue_token("token", CLAIMS, "access", 60, NOW)) == CLAIMS
+    assert read(before) == CLAIMS
+    store.secret = OTHER
+    with pytest.raises(InvalidTokenError, match="not signed by a key"):
+        read(before)
+
+
+def test_a_key_that_is_not_known_has_the_secret_read_again_but_not_each_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_anew: list[None] = []
+    monkeypatch.setattr(security, "forget_secrets", lambda: read_anew.append(None))
+    for _ in range(5):
+        with pytest.raises(InvalidTokenError, match="not signed by a key"):
+            read(token(OTHER["key"], kid="2"))
+    assert len(read_anew) == 1
 
 
 def unsigned() -> str:
@@ -78,20 +134,23 @@ BAD = {
     "another key": token(OTHER["key"]),
     "another algorithm": token(algorithm="HS512"),
     "another audience": token(aud="elsewhere"),
+    "another key's name": token(kid="2"),
+    "a time that is text": token(exp="tomorrow"),
     "a refresh token": token(use="refresh"),
     "not valid yet": token(iat=int((NOW + timedelta(hours=1)).timestamp())),
     "cut": token()[:-1],
     "not a token": "abc",
     "nothing": "",
     "far too long": token(sub="x" * 5000),
-    **{f"no {claim}": _without(claim) for claim in ("exp", "iat", "sub", "aud", "use")},
+    **{f"no {claim}": _without(claim) for claim in ("exp", "iat", "sub", "aud", "use", "pwd")},
 }
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_no_other_token_is_taken(bad: str) -> None:
+def test_no_other_token_is_taken(store: Store, bad: str) -> None:
+    assert read(token()) == CLAIMS
     with pytest.raises(InvalidTokenError):
-        login_of_token(SECRET, bad)
+        read(bad)
 
 
 @given(st.uuids().map(str), st.sampled_from(["*", "mail", "telegram"]))

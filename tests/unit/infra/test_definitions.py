@@ -10,7 +10,11 @@ from moto import mock_aws
 from infra.definitions import create_queues, create_tables, queue_definitions, table_definitions
 
 TABLES = {
-    "NOTIFICATIONS_TABLE": (["id"], {"by_month": ["month", "id"]}, None),
+    "NOTIFICATIONS_TABLE": (
+        ["id"],
+        {"by_month": ["month", "id"], "by_author": ["author_month", "id"]},
+        None,
+    ),
     "AUDIENCES_TABLE": (["part", "chunk"], {}, "expires_at"),
     "DISPATCHES_TABLE": (
         ["id"],
@@ -25,11 +29,12 @@ TABLES = {
     ),
     "FREQUENCIES_TABLE": (["slug"], {"due": ["due", "next_run_at"]}, None),
     "UNSUBSCRIBES_TABLE": (["user_id"], {}, None),
-    "APPLICATIONS_TABLE": (["slug"], {}, None),
+    "APPLICATIONS_TABLE": (["slug"], {"listed": ["listed", "slug"]}, None),
     "ADMINS_TABLE": (["login"], {}, None),
     "CONTACTS_TABLE": (["user_id"], {}, None),
     "REQUESTS_TABLE": (["key"], {}, "expires_at"),
     "ACTIVITY_TABLE": (["minute", "shard"], {}, "expires_at"),
+    "ATTEMPTS_TABLE": (["who"], {}, "expires_at"),
 }
 NUMBERS = {"chunk", "shard"}
 

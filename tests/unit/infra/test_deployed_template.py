@@ -224,7 +224,7 @@ def _listed(value: Any) -> list[Any]:
 
 def test_data_outlives_the_stack(resources: Resources) -> None:
     kept = {name: body for name, body in resources.items() if body["Type"] in DATA}
-    assert len(kept) == 12 + 3
+    assert len(kept) == 13 + 3
     for body in kept.values():
         assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
 

@@ -1,0 +1,175 @@
+"""Requests: from their form to the handler's answer, or to the problem that came up."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from http import HTTPStatus
+from typing import Any, cast
+
+from chalice.app import Chalice, Request, Response
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from chalicelib.api import cors
+from chalicelib.api.endpoints import JSON, MAX_BODY_BYTES, Caller, Endpoint, Page, Upload
+from chalicelib.api.problems import OUTAGES, REFUSALS, HttpError, invalid, problem, refusal
+from chalicelib.domain.times import utc_now
+from chalicelib.observability import logger
+from chalicelib.services.authentication import Authenticated, authenticate
+from chalicelib.services.errors import OutsideUnavailableError
+from chalicelib.services.rate_limits import WINDOW_SECONDS, Allowance
+from chalicelib.services.rights import Access, check
+
+PAGE_HEADERS: dict[str, str | list[str]] = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+Headers = dict[str, str | list[str]]
+
+
+def register(app: Chalice, endpoint: Endpoint) -> None:
+    """Put an endpoint on the app."""
+
+    def view(**path: str) -> Response:
+        assert app.current_request is not None
+        return answer(endpoint, app.current_request, path)
+
+    # We look at the content type ourselves: Chalice's own 415 is not a problem+json.
+    route = app.route(endpoint.path, methods=[endpoint.method], content_types=["*/*"], name=endpoint.name)
+    route(view)
+
+
+def answer(endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
+    """Work a request; whatever comes of it, the answer has the id under which it was logged."""
+    caller = caller_of(request)
+    logger.append_keys(request_id=caller.request_id)
+    headers: Headers = {"X-Request-Id": caller.request_id, **cors.headers(request.headers.get("origin"))}
+    response = _answer(endpoint, request, path, caller, headers)
+    response.headers = {**headers, **response.headers}
+    return response
+
+
+def caller_of(request: Request) -> Caller:
+    """Where a request came from. What a client says of itself in a header is not believed."""
+    context = request.context or {}
+    source = (context.get("identity") or {}).get("sourceIp") or "unknown"
+    return Caller(str(source), str(context.get("requestId") or uuid.uuid4()))
+
+
+def _answer(
+    endpoint: Endpoint, request: Request, path: dict[str, str], caller: Caller, headers: Headers
+) -> Response:
+    try:
+        arguments: dict[str, Any] = {}
+        # First who it is, then what they want: a stranger learns nothing about the form of a body.
+        if endpoint.access is not Access.ANYONE:
+            known = _authenticated(request, caller, utc_now(), headers)
+            check(endpoint.access, known.principal)
+            arguments["principal"] = known.principal
+        arguments |= {"caller": caller, **_path_arguments(endpoint, path), **_arguments(endpoint, request)}
+        wanted = {name: arguments[name] for name in endpoint.parameters}
+        return _response(endpoint, endpoint.handler(**wanted))
+    except HttpError as error:
+        return problem(error.status, error.detail)
+    except tuple(REFUSALS) as error:
+        return refusal(error)
+    except OutsideUnavailableError as error:
+        logger.exception("outside service unavailable", extra={"endpoint": endpoint.name})
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    except OUTAGES:
+        logger.exception("outage", extra={"endpoint": endpoint.name})
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "A part of the service is out of reach; try again.")
+    except _InvalidError as error:
+        return invalid(error.error, error.what)
+    except Exception:
+        logger.exception("internal error", extra={"endpoint": endpoint.name})
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is our fault; it has been logged.")
+
+
+def _authenticated(request: Request, caller: Caller, now: datetime, headers: Headers) -> Authenticated:
+    known = authenticate(request.headers.get("authorization"), caller.source, now)
+    if known.allowance:
+        headers |= _limit_headers(known.allowance)
+    return known
+
+
+def _limit_headers(allowance: Allowance) -> Headers:
+    """As draft-ietf-httpapi-ratelimit-headers has them: the policy, and what is left of it."""
+    return {
+        "RateLimit-Policy": f'"application";q={allowance.limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"application";r={allowance.remaining};t={allowance.reset_seconds}',
+    }
+
+
+class _InvalidError(Exception):
+    def __init__(self, error: ValidationError, what: str) -> None:
+        super().__init__(str(error))
+        self.error, self.what = error, what
+
+
+def _arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if query := endpoint.model("query"):
+        arguments["query"] = _validated("query", query.model_validate, dict(request.query_params or {}))
+    if headers := endpoint.model("headers"):
+        arguments["headers"] = _validated("header", headers.model_validate, dict(request.headers))
+    if endpoint.content_types:
+        arguments |= _body_arguments(endpoint, request)
+    return arguments
+
+
+def _body_arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in endpoint.content_types:
+        said = f"not {content_type!r}" if content_type else "and say so in Content-Type"
+        takes = " or ".join(endpoint.content_types)
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be {takes}, {said}.")
+    data = cast(bytes, request.raw_body)
+    if len(data) > MAX_BODY_BYTES:
+        raise HttpError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The body has {len(data)} bytes; at most {MAX_BODY_BYTES} are taken.",
+        )
+    body = endpoint.model("body")
+    if body and content_type == JSON:
+        return {"body": _validated("body", body.model_validate_json, data), "upload": None}
+    return {"body": None, "upload": Upload(content_type, data)}
+
+
+def _path_arguments(endpoint: Endpoint, path: dict[str, str]) -> dict[str, Any]:
+    arguments = {}
+    for name, hint in endpoint.path_parameters.items():
+        try:
+            arguments[name] = _adapter(hint).validate_python(path[name])
+        except ValidationError as error:
+            raise HttpError(
+                HTTPStatus.NOT_FOUND, f"There is no {name.replace('_', ' ')} {path[name]!r}"
+            ) from error
+    return arguments
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _validated(what: str, validate: Callable[[Any], BaseModel], value: Any) -> BaseModel:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise _InvalidError(error, what) from error
+
+
+def _response(endpoint: Endpoint, answered: Any) -> Response:
+    if isinstance(answered, Page):
+        return Response(answered.html, dict(PAGE_HEADERS), endpoint.status)
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": "no-store"}
+    if answered is None:
+        return Response("", {"Cache-Control": "no-store"}, endpoint.status)
+    return Response(answered.model_dump_json(), headers, endpoint.status)

@@ -1,0 +1,118 @@
+"""Applications: the programs that may create notifications, each with a generated password."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib import security
+from chalicelib.domain.times import iso
+from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.errors import AlreadyThereError, InvalidFieldError, NotFoundError
+from chalicelib.services.names import check_name
+from chalicelib.services.rights import DEFAULT_SCOPES, Scope
+from chalicelib.tables.base import ConditionFailedError
+from chalicelib.tables.listing import listed_shard
+from chalicelib.tables.principals import Application, applications_page, change_application
+
+RESERVED_SLUGS = frozenset({"basic", "bearer"})
+"""The schemes of the Authorization header, which an application's slug stands in the place of."""
+
+OLD_PASSWORD_HOURS = 24
+MAX_OLD_PASSWORD_HOURS = 168
+"""How long the password before the last rotation is good as well: by default, and at most."""
+
+
+@dataclass(frozen=True)
+class WithPassword:
+    """An application and its password, which is known at this moment only: a hash is what is kept."""
+
+    application: Application
+    password: str
+
+
+@dataclass(frozen=True)
+class ApplicationsPage:
+    """Some applications, and where the next ones begin."""
+
+    applications: list[Application]
+    next_cursor: str | None
+
+
+def scopes_of(application: Application) -> frozenset[Scope]:
+    """What an application may do."""
+    return frozenset(map(Scope, application.scopes or ())) if application.scopes else DEFAULT_SCOPES
+
+
+def register_application(
+    slug: str, now: datetime, scopes: Iterable[Scope] = DEFAULT_SCOPES, author: str = "operator"
+) -> WithPassword:
+    """Register an application, with a generated password."""
+    check_name("slug", slug)
+    if slug in RESERVED_SLUGS:
+        raise InvalidFieldError("slug", f"{slug!r} is the name of an authorization scheme")
+    password = security.generate_password()
+    row = Application(
+        slug,
+        password_hash=security.hash_application_password(password),
+        scopes=set(map(str, scopes)),
+        created_at=iso(now),
+        created_by=author,
+        listed=listed_shard(slug),
+    )
+    try:
+        row.put(condition=Application.slug.does_not_exist())
+    except ConditionFailedError as failure:
+        # The echo of our own write carries our own hash, which nobody else has.
+        if failure.found["password_hash"]["S"] != row.password_hash:
+            raise AlreadyThereError(f"there is an application {slug!r} already") from failure
+    return WithPassword(row, password)
+
+
+def find_application(slug: str) -> Application:
+    """An application; else NotFoundError."""
+    found = Application.one(slug, consistent=True)
+    return _there(found)
+
+
+def list_applications(cursor: str | None, limit: int) -> ApplicationsPage:
+    """Some applications by slug."""
+    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    found = applications_page(after, limit + 1)
+    more = len(found) > limit
+    return ApplicationsPage(found[:limit], write_cursor(found[limit - 1].slug) if more else None)
+
+
+def rotate_password(slug: str, keep_old_hours: int, now: datetime) -> WithPassword:
+    """Give an application a new password; the old one is good as well for so many hours.
+
+    Rotated again meanwhile, only the last two are good.
+    """
+    before = find_application(slug)
+    password = security.generate_password()
+    row = Application
+    actions = [row.password_hash.set(security.hash_application_password(password))]
+    if keep_old_hours:
+        actions += [
+            row.previous_hash.set(before.password_hash),
+            row.previous_until.set(iso(now + timedelta(hours=keep_old_hours))),
+        ]
+    else:
+        actions += [row.previous_hash.remove(), row.previous_until.remove()]
+    return WithPassword(_there(change_application(slug, actions)), password)
+
+
+def change_rights(slug: str, scopes: Iterable[Scope] | None, is_active: bool | None) -> Application:
+    """Change what an application may do; None leaves it as it is. It takes effect within half a minute."""
+    row = Application
+    actions = []
+    if scopes is not None:
+        actions.append(row.scopes.set(set(map(str, scopes))))
+    if is_active is not None:
+        actions.append(row.is_active.set(is_active))
+    return _there(change_application(slug, actions)) if actions else find_application(slug)
+
+
+def _there(found: Application | None) -> Application:
+    if found is None:
+        raise NotFoundError("there is no such application")
+    return found

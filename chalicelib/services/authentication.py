@@ -1,0 +1,138 @@
+"""Authentication: who an Authorization header is from. What was checked a moment ago costs no request."""
+
+import base64
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib import security, settings
+from chalicelib.domain.times import parse
+from chalicelib.services import login_attempts
+from chalicelib.services.administrators import MAX_PASSWORD_LENGTH
+from chalicelib.services.applications import scopes_of
+from chalicelib.services.errors import NotAuthenticatedError
+from chalicelib.services.kept import Kept
+from chalicelib.services.names import is_name
+from chalicelib.services.rate_limits import Allowance, take
+from chalicelib.services.rights import Principal
+from chalicelib.tables.principals import Administrator, Application
+
+_administrators: Kept[Administrator] = Kept()
+_applications: Kept[Application] = Kept()
+_passwords: Kept[bytes] = Kept()
+"""The proof that a password was right for a hash, without the password."""
+_PROCESS_KEY = secrets.token_bytes(32)
+
+
+def forget() -> None:
+    """Begin anew: for tests."""
+    for kept in (_administrators, _applications, _passwords):
+        kept.forget()
+
+
+@dataclass(frozen=True)
+class Authenticated:
+    """Who it is, and what is left of their requests, if those are counted."""
+
+    principal: Principal
+    allowance: Allowance | None = None
+
+
+def authenticate(authorization: str | None, source: str, now: datetime) -> Authenticated:
+    """Who a header is from: Basic or Bearer of an administrator, `slug password`, or a user's bare token.
+
+    NotAuthenticatedError, or TooManyRequestsError for too many failed log-ins, or too many requests.
+    """
+    if not authorization or not authorization.strip():
+        raise NotAuthenticatedError("an Authorization header is needed")
+    scheme, _, credentials = authorization.strip().partition(" ")
+    credentials = credentials.strip()
+    if not credentials:
+        raise NotAuthenticatedError(
+            "the Authorization header must be 'Basic …', 'Bearer …' or 'slug password'"
+        )
+    match scheme.lower():
+        case "basic":
+            return Authenticated(_by_basic(credentials, source, now))
+        case "bearer":
+            return Authenticated(_by_token(credentials, now))
+    return _by_application(scheme, credentials, now)
+
+
+def log_in(login: str, password: str, source: str, now: datetime) -> Administrator:
+    """The administrator of a login and a password; NotAuthenticatedError or TooManyRequestsError."""
+    attempt = login_attempts.begin(login, source, now)
+    found = Administrator.one(login, consistent=True) if is_name(login) else None
+    known = found.password_hash if found and found.is_active else None
+    # A password of any length would be hashed at the attacker's leisure.
+    if not security.is_administrator_password(password[: MAX_PASSWORD_LENGTH + 1], known) or found is None:
+        raise NotAuthenticatedError("unknown login or wrong password")
+    attempt.succeeded()
+    _administrators.put(login, found, now)
+    return found
+
+
+def administrator_of_token(token: str, use: str, now: datetime) -> Administrator:
+    """The administrator to whom a token was issued, if nothing has revoked it since."""
+    try:
+        claims = security.read_token(settings.current().token_secret, token, use, now)
+    except security.InvalidTokenError as error:
+        raise NotAuthenticatedError(str(error)) from error
+    found = _administrators.get(claims.login, now)
+    if found is None or not _is_of(claims, found):
+        found = Administrator.one(claims.login, consistent=True)
+        if found is None or not _is_of(claims, found):
+            raise NotAuthenticatedError("the token has been revoked")
+        _administrators.put(claims.login, found, now)
+    return found
+
+
+def _is_of(claims: security.Claims, administrator: Administrator) -> bool:
+    fingerprint = security.fingerprint(administrator.password_hash)
+    return administrator.is_active and hmac.compare_digest(claims.fingerprint, fingerprint)
+
+
+def _by_basic(credentials: str, source: str, now: datetime) -> Principal:
+    try:
+        login, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except ValueError as error:
+        raise NotAuthenticatedError("Basic credentials must be base64 of 'login:password'") from error
+    if not colon:
+        raise NotAuthenticatedError("Basic credentials must be base64 of 'login:password'")
+    proof = hmac.digest(_PROCESS_KEY, f"{login}\0{password}".encode(), "sha256")
+    if not hmac.compare_digest(_passwords.get(login, now) or b"", proof):
+        log_in(login, password, source, now)
+        _passwords.put(login, proof, now)
+    return Principal("administrator", login)
+
+
+def _by_token(token: str, now: datetime) -> Principal:
+    return Principal("administrator", administrator_of_token(token, "access", now).login)
+
+
+def _by_application(slug: str, password: str, now: datetime) -> Authenticated:
+    found = _applications.get(slug, now)
+    if found is None or not _is_password(found, password, now):
+        # Read anew: it may have been registered, or its password rotated, a moment ago.
+        found = Application.one(slug, consistent=True) if is_name(slug) else None
+        if not _is_password(found, password, now) or found is None:
+            raise NotAuthenticatedError("unknown application or wrong password")
+        _applications.put(slug, found, now)
+    allowance, counted = take(slug, now)
+    if counted is not None:
+        found = counted
+        _applications.put(slug, found, now)
+        if not _is_password(found, password, now):
+            raise NotAuthenticatedError("unknown application or wrong password")
+    return Authenticated(Principal("application", slug, scopes_of(found)), allowance)
+
+
+def _is_password(application: Application | None, password: str, now: datetime) -> bool:
+    """Whether a password is the application's, or the one before it in its last hours."""
+    known = application.password_hash if application and application.is_active else None
+    previous = None
+    if application and application.is_active and application.previous_until:
+        previous = application.previous_hash if now < parse(application.previous_until) else None
+    is_known = security.is_application_password(password, known)
+    return security.is_application_password(password, previous) or is_known
