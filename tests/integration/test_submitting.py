@@ -29,6 +29,7 @@ def test_everything_is_written_before_one_message_goes_out(world: World) -> None
     assert notification == {
         "id": dispatch.notification_id,
         "month": "2026-11",
+        "author_month": "application:shop#2026-11",
         "type": "mail",
         "title": "A title",
         "text": "Text",
