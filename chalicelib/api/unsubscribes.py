@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from chalicelib.api.endpoints import Page, Resource
+from chalicelib.domain.times import utc_now
 from chalicelib.services import unsubscribing
 from chalicelib.services.rights import Access
 from chalicelib.settings import LOCALES
@@ -34,7 +35,7 @@ def show_unsubscribe_link(headers: PageHeaders, token: Token) -> Page:
 @resource.post("/api/v1/unsubscribes/link/{token}", access=Access.ANYONE, refuses=(404, 503))
 def follow_unsubscribe_link(headers: PageHeaders, token: Token) -> Page:
     """Unsubscribe: what the button does, and what a mail program does by one click."""
-    unsubscribing.unsubscribe_by_link(token)
+    unsubscribing.unsubscribe_by_link(token, utc_now())
     return _page("unsubscribed.html", headers)
 
 

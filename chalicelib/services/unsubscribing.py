@@ -1,5 +1,7 @@
 """Unsubscribe by the link that every mail carries."""
 
+from datetime import datetime
+
 from chalicelib import security, settings
 from chalicelib.observability import logger
 from chalicelib.services.errors import NotFoundError
@@ -15,9 +17,9 @@ def read_link(token: str) -> tuple[str, str]:
         raise NotFoundError(str(error)) from error
 
 
-def unsubscribe_by_link(token: str) -> str:
+def unsubscribe_by_link(token: str, now: datetime) -> str:
     """Unsubscribe whom the link names from what it names; done again it changes nothing. The user's id."""
     user_id, scope = read_link(token)
-    add_scope(user_id, scope)
+    add_scope(user_id, scope, now)
     logger.info("unsubscribed", extra={"user": user_id, "scope": scope, "by": "link"})
     return user_id

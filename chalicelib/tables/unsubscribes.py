@@ -1,12 +1,51 @@
-"""Unsubscribes: a user's refusal, of everything (`*`) or of some channels."""
+"""Unsubscribes: what a user refuses, everything (`*`) or some channels; and what is left of an erased user.
+
+A tombstone is a refusal of everything with `erased_at`. While something that was in flight may still write
+about the user, it stands in the `erasing` index: erasure looks there again. A user who comes back keeps
+`erased_before`: what was dispatched earlier carries what has been erased.
+"""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.tables.base import Table, batch_get
+from chalicelib.domain.times import iso, later
+from chalicelib.tables.base import ConditionFailedError, Table, batch_get
+from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
 EVERYTHING = "*"
+
+ERASING = "erasing"
+"""The one hash of the index of what is being erased: few are, at any time."""
+
+ERASED_AGAIN_AFTER_SECONDS = 120
+"""Longer than any function runs: whoever read before the tombstone has ended, and written what they write."""
+
+
+class Listed(GlobalSecondaryIndex["Unsubscribe"]):
+    """Sparse: who refuses anything, by the time of the last change."""
+
+    class Meta:
+        index_name = "listed"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    listed_as = UnicodeAttribute(range_key=True)
+
+
+class Erasing(GlobalSecondaryIndex["Unsubscribe"]):
+    """Sparse: tombstones that have to be looked at again, and when."""
+
+    class Meta:
+        index_name = "erasing"
+        projection = KeysOnlyProjection()
+
+    erasing = UnicodeAttribute(hash_key=True)
+    erase_at = UnicodeAttribute(range_key=True)
 
 
 class Unsubscribe(Table):
@@ -17,11 +56,55 @@ class Unsubscribe(Table):
 
     user_id = UnicodeAttribute(hash_key=True)
     scopes = UnicodeSetAttribute(null=True)  # the last scope that is taken away takes the attribute along
+    updated_at = UnicodeAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    listed_as = UnicodeAttribute(null=True)
+    erased_at = UnicodeAttribute(null=True)
+    erased_before = UnicodeAttribute(null=True)
+    erasing = UnicodeAttribute(null=True)
+    erase_at = UnicodeAttribute(null=True)
+
+    listed_index = Listed()
+    erasing_index = Erasing()
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the user is erased, and has not come back."""
+        return self.erased_at is not None
 
 
 def refuses(scopes: Iterable[str], channel: str) -> bool:
     """Whether somebody with these unsubscribed scopes wants nothing by a channel."""
     return EVERYTHING in scopes or channel in scopes
+
+
+def _listed_actions(user_id: str, now: datetime) -> list[Action]:
+    """The actions that put a refusal into the list, at its time."""
+    row = Unsubscribe
+    return [
+        row.updated_at.set(iso(now)),
+        row.listed.set(listed_shard(user_id)),
+        row.listed_as.set(f"{iso(now)}#{user_id}"),
+    ]
+
+
+def _unlisted_actions(now: datetime) -> list[Action]:
+    """The actions by which nothing is refused any more."""
+    row = Unsubscribe
+    return [row.updated_at.set(iso(now)), row.scopes.remove(), row.listed.remove(), row.listed_as.remove()]
+
+
+def unsubscribes_page(before: str | None, limit: int) -> list[tuple[str, Unsubscribe]]:
+    """Some refusals, the last changed first, each with the place behind which the next page begins."""
+    keys = keys_page(Unsubscribe.listed_index, LISTED, before, limit, newest_first=True)
+    users = [key.user_id for key in keys]
+    found = {row.user_id: row for row in batch_get({Unsubscribe: users}, consistent=True)[Unsubscribe]}
+    return [(key.listed_as, found[key.user_id]) for key in keys if key.user_id in found]
+
+
+def find(user_id: str) -> Unsubscribe | None:
+    """What a user refuses, or is erased; read consistently."""
+    return Unsubscribe.one(user_id, consistent=True)
 
 
 def unsubscribed_among(user_ids: Iterable[str], channel: str) -> set[str]:
@@ -30,6 +113,98 @@ def unsubscribed_among(user_ids: Iterable[str], channel: str) -> set[str]:
     return {row.user_id for row in found if refuses(row.scopes or (), channel)}
 
 
-def add_scope(user_id: str, scope: str) -> None:
-    """Unsubscribe a user; done again it changes nothing."""
-    Unsubscribe.change(user_id, actions=[Unsubscribe.scopes.add({scope})])
+def add_scope(user_id: str, scope: str, now: datetime) -> None:
+    """Unsubscribe a user; done again it changes nothing. Who is erased refuses everything already."""
+    row = Unsubscribe
+    with suppress(ConditionFailedError):  # its own echo, or it stands there since long
+        row.change(
+            user_id,
+            actions=[row.scopes.add({scope}), *_listed_actions(user_id, now)],
+            condition=~row.scopes.contains(scope) & row.erased_at.does_not_exist(),
+        )
+
+
+def remove_scope(user_id: str, scope: str | None, now: datetime) -> None:
+    """Subscribe a user again to one scope, or (None) to all; done again it changes nothing.
+
+    A tombstone stays: only `lift_tombstone` takes it away.
+    """
+    row = Unsubscribe
+    is_there = row.scopes.exists() & row.erased_at.does_not_exist()
+    if scope is None:
+        with suppress(ConditionFailedError):
+            row.change(user_id, actions=_unlisted_actions(now), condition=is_there)
+        return
+    while True:  # a further round only when another has changed the scopes in between
+        try:
+            row.change(user_id, actions=_unlisted_actions(now), condition=is_there & (row.scopes == {scope}))
+            return
+        except ConditionFailedError as failure:
+            if failure.item is None:
+                return
+            found = row.from_raw_data(failure.item)
+            if found.is_tombstone or scope not in (found.scopes or ()):
+                return
+        with suppress(ConditionFailedError):
+            row.change(
+                user_id,
+                actions=[row.scopes.delete({scope}), *_listed_actions(user_id, now)],
+                condition=row.scopes.contains(scope)
+                & (row.scopes != {scope})
+                & row.erased_at.does_not_exist(),
+            )
+            return
+
+
+def set_tombstone(user_id: str, now: datetime) -> None:
+    """Leave a tombstone, and have erasure look again when nothing that read before it runs any more.
+
+    Done again it keeps the moment of the first time, and looks again anew.
+    """
+    row = Unsubscribe
+    row.change(
+        user_id,
+        actions=[
+            row.scopes.set({EVERYTHING}),
+            row.erased_at.set(row.erased_at | iso(now)),
+            row.erasing.set(ERASING),
+            row.erase_at.set(iso(later(now, ERASED_AGAIN_AFTER_SECONDS))),
+            *_listed_actions(user_id, now),
+        ],
+    )
+
+
+def to_erase_again(now: datetime, limit: int) -> list[Unsubscribe]:
+    """Tombstones whose time to be looked at again has come, the longest due first."""
+    keys = Unsubscribe.erasing_index.query(ERASING, Erasing.erase_at <= iso(now), limit=limit)
+    due = [key.user_id for key in keys]
+    found = batch_get({Unsubscribe: due}, consistent=True)[Unsubscribe]
+    return [row for row in found if row.erase_at is not None and row.erase_at <= iso(now)]
+
+
+def end_erasure(tombstone: Unsubscribe) -> None:
+    """Nothing of the user is left and nothing can come: only the tombstone stays."""
+    row = Unsubscribe
+    with suppress(ConditionFailedError):  # its own echo, or an administrator has just erased once more
+        row.change(
+            tombstone.user_id,
+            actions=[row.erasing.remove(), row.erase_at.remove()],
+            condition=row.erase_at == tombstone.erase_at,
+        )
+
+
+def lift_tombstone(user_id: str, now: datetime) -> bool:
+    """An erased user comes back, and refuses nothing. False while the erasure is still under way.
+
+    True also when there is no tombstone. What was dispatched before this moment stays erased.
+    """
+    row = Unsubscribe
+    try:
+        row.change(
+            user_id,
+            actions=[*_unlisted_actions(now), row.erased_at.remove(), row.erased_before.set(iso(now))],
+            condition=row.erased_at.exists() & row.erasing.does_not_exist(),
+        )
+    except ConditionFailedError as failure:
+        return failure.item is None or row.from_raw_data(failure.item).erasing is None
+    return True

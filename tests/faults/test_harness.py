@@ -63,7 +63,7 @@ def unsubscribed(world: World) -> bool:
 def test_what_a_fault_does_to_a_write(
     world: World, fault: Fault, raised: type[BaseException] | None, done: bool
 ) -> None:
-    error = struck(world, fault, lambda: add_scope(NEW, "mail"))
+    error = struck(world, fault, lambda: add_scope(NEW, "mail", START))
     cause = error.__cause__ if isinstance(error, Exception) and error.__cause__ else error
     assert (type(cause) if cause else None) is raised
     assert unsubscribed(world) is done
@@ -72,8 +72,8 @@ def test_what_a_fault_does_to_a_write(
 def test_a_dead_process_calls_nothing_more(world: World) -> None:
     def die_and_go_on() -> None:
         with pytest.raises(ProcessDiedError):
-            add_scope(NEW, "mail")
-        add_scope(NEW, "mail")
+            add_scope(NEW, "mail", START)
+        add_scope(NEW, "mail", START)
 
     assert isinstance(struck(world, Fault.DIES_BEFORE, die_and_go_on), ProcessDiedError)
     assert not unsubscribed(world)

@@ -276,7 +276,7 @@ class World:
 
     def _unsubscribe(self, user: str) -> None:
         with self.wire.off():
-            add_scope(user, EVERYTHING)
+            add_scope(user, EVERYTHING, self.clock())
         self.points.unsubscribed_at[user] = self.clock()
 
     def _serve(self, service: str, operation: str, params: dict[str, Any]) -> Any:

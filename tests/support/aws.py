@@ -387,7 +387,7 @@ class World:
             base.batch_put(contacts[start : start + base.MAX_PUTS])
 
     def unsubscribes(self, user: str, scope: str) -> None:
-        add_scope(user, scope)
+        add_scope(user, scope, self.clock())
 
     def submit(self, users: Sequence[str], **changes: Any) -> Dispatch:
         """Post a notification; its dispatch."""

@@ -28,7 +28,11 @@ TABLES = {
         "expires_at",
     ),
     "FREQUENCIES_TABLE": (["slug"], {"due": ["due", "next_run_at"]}, None),
-    "UNSUBSCRIBES_TABLE": (["user_id"], {}, None),
+    "UNSUBSCRIBES_TABLE": (
+        ["user_id"],
+        {"listed": ["listed", "listed_as"], "erasing": ["erasing", "erase_at"]},
+        None,
+    ),
     "APPLICATIONS_TABLE": (["slug"], {"listed": ["listed", "slug"]}, None),
     "ADMINS_TABLE": (["login"], {}, None),
     "CONTACTS_TABLE": (["user_id"], {}, None),
