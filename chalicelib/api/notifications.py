@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
+from chalicelib.api.lists import ListQuery
 from chalicelib.channels import CHANNELS
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
@@ -88,8 +90,8 @@ class SubmitHeaders(BaseModel):
     )
 
 
-class NotificationBase(BaseModel):
-    """What every answer about a notification has."""
+class NotificationHead(BaseModel):
+    """What is said, by whom."""
 
     id: Id
     type: str
@@ -99,6 +101,11 @@ class NotificationBase(BaseModel):
     content_id: str | None
     author: str = Field(description="Who sent it", examples=["application:shop", "administrator:anna"])
     created_at: str = Field(description="UTC, ISO 8601", examples=["2026-11-23T10:00:00.000Z"])
+
+
+class NotificationBase(NotificationHead):
+    """What every answer about one notification has."""
+
     recipients: int = Field(description="Each user once")
 
 
@@ -138,11 +145,31 @@ class NotificationOut(NotificationBase):
     dispatches: list[DispatchOut]
 
 
-class RecipientsQuery(BaseModel):
-    """Which page."""
+class CountedStatus(StrEnum):
+    """What recipients are counted by."""
 
-    limit: int = Field(default=50, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before")
+    QUEUED = "queued"
+    UNSENT = "unsent"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNSUBSCRIBED = "unsubscribed"
+    WRONG_CONTACT = "wrong_contact"
+
+
+class RecipientsQuery(ListQuery):
+    """Which recipients."""
+
+    status: CountedStatus | None = Field(
+        default=None, description="Only these; a page may then be short, or empty, and have a next"
+    )
+
+
+class AttemptOut(BaseModel):
+    """One attempt to send."""
+
+    at: str
+    result: str
 
 
 class RecipientOut(BaseModel):
@@ -156,9 +183,16 @@ class RecipientOut(BaseModel):
     due_at: str | None
     not_before: str | None = Field(description="When it is tried again")
     updated_at: str | None
+    last_attempts: list[AttemptOut] = Field(description="At most the last two")
     is_user_subscribed: bool
     is_sent_to_queue: bool
     is_correct_contacts: bool
+
+
+class RecipientStatesOut(BaseModel):
+    """One recipient in every dispatch of a notification to them, the oldest first."""
+
+    results: list[RecipientOut]
 
 
 class RecipientsOut(BaseModel):
@@ -198,7 +232,11 @@ def create_notification(
 @resource.get("/api/v1/notifications/{notification_id}", access=Access.READ)
 def read_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
     """A notification with its counts by status."""
-    view = notifications.find(str(notification_id), principal)
+    return shown(notifications.find(str(notification_id), principal))
+
+
+def shown(view: notifications.NotificationView) -> NotificationOut:
+    """A notification as it is answered."""
     return NotificationOut(
         **_base(view.notification, view.recipients),
         counts=Counts(**view.counts),
@@ -209,13 +247,25 @@ def read_notification(principal: Principal, notification_id: UUID) -> Notificati
 @resource.get("/api/v1/notifications/{notification_id}/recipients", access=Access.READ)
 def read_recipients(principal: Principal, notification_id: UUID, query: RecipientsQuery) -> RecipientsOut:
     """The recipients of a notification, page by page, with status and reason."""
-    page = notifications.recipients(str(notification_id), principal, query.cursor, query.limit)
+    status = Status(query.status) if query.status else None
+    page = notifications.recipients(str(notification_id), principal, query.cursor, query.limit, status)
     return RecipientsOut(results=[_recipient(each) for each in page.recipients], next=page.next_cursor)
 
 
+@resource.get("/api/v1/notifications/{notification_id}/recipients/{user_id}", access=Access.READ)
+def read_recipient(principal: Principal, notification_id: UUID, user_id: UUID) -> RecipientStatesOut:
+    """What has become of one recipient: states, times and reasons."""
+    views = notifications.recipient(str(notification_id), principal, str(user_id))
+    return RecipientStatesOut(results=[_recipient(each) for each in views])
+
+
+def head(notification: Notification) -> dict[str, Any]:
+    """The fields of NotificationHead."""
+    return {name: getattr(notification, name) for name in NotificationHead.model_fields}
+
+
 def _base(notification: Notification, recipients: int) -> dict[str, Any]:
-    fields = ("id", "type", "is_express", "title", "text", "content_id", "author", "created_at")
-    return {name: getattr(notification, name) for name in fields} | {"recipients": recipients}
+    return head(notification) | {"recipients": recipients}
 
 
 def _dispatch(dispatch: Dispatch, counts: dict[str, int]) -> DispatchOut:
@@ -239,6 +289,7 @@ def _recipient(view: notifications.RecipientView) -> RecipientOut:
         due_at=row.due_at if row else None,
         not_before=row.not_before if row else None,
         updated_at=row.updated_at if row else None,
+        last_attempts=[AttemptOut(**each) for each in (row.last_attempts or [])] if row else [],
         is_user_subscribed=view.status is not Status.UNSUBSCRIBED,
         is_sent_to_queue=view.status.is_sent_to_queue,
         is_correct_contacts=view.status is not Status.WRONG_CONTACT,

@@ -1,19 +1,21 @@
 """What has become of a notification: its counts, and its recipients page by page."""
 
-import base64
-import json
 from collections import Counter
 from dataclasses import dataclass
 
 from chalicelib.domain.fanning import CHUNK_SIZE
 from chalicelib.domain.statuses import Status, count_by_status, status_of_letter
-from chalicelib.services.errors import InvalidFieldError, NotFoundError
+from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.errors import NotFoundError
 from chalicelib.services.rights import Principal
-from chalicelib.tables.audiences import read_chunk
+from chalicelib.tables.audiences import read_chunk, read_chunks
 from chalicelib.tables.dispatches import Dispatch, dispatches_of
 from chalicelib.tables.notifications import Notification
 from chalicelib.tables.progress import letters_of_chunk, letters_of_chunks
 from chalicelib.tables.users_notifications import UsersNotification, read_rows
+
+MAX_CHUNKS_READ = 50
+"""Chunks that are looked through for one page: three requests each."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,55 @@ def find(notification_id: str, principal: Principal) -> NotificationView:
     return NotificationView(notification, views)
 
 
-def recipients(notification_id: str, principal: Principal, cursor: str | None, limit: int) -> RecipientsPage:
-    """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience."""
+def recipients(
+    notification_id: str, principal: Principal, cursor: str | None, limit: int, status: Status | None = None
+) -> RecipientsPage:
+    """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience.
+
+    With a status those who count as that. Few chunks are looked through for a page: one that is short, or
+    empty, has a next.
+    """
     notification = visible(notification_id, principal)
     dispatches = dispatches_of(notification.id, notification.dispatch_id)
-    index, offset = _read_cursor(cursor)
+    index, offset = map(int, read_cursor(cursor, int, int)) if cursor else (0, 0)
     found: list[RecipientView] = []
-    while index < len(dispatches) and len(found) < limit:
+    chunks_left = MAX_CHUNKS_READ
+    while index < len(dispatches) and len(found) < limit and chunks_left:
         dispatch = dispatches[index]
         if offset >= dispatch.recipients:
             index, offset = index + 1, 0
             continue
-        part = _of_chunk(dispatch, offset, limit - len(found))
+        chunks_left -= 1
+        part, offset = _of_chunk(dispatch, offset, limit - len(found), status)
         found += part
-        offset += len(part)
     if index < len(dispatches) and offset >= dispatches[index].recipients:
         index, offset = index + 1, 0
-    return RecipientsPage(found, _write_cursor(index, offset) if index < len(dispatches) else None)
+    return RecipientsPage(found, write_cursor(index, offset) if index < len(dispatches) else None)
+
+
+def recipient(notification_id: str, principal: Principal, user_id: str) -> list[RecipientView]:
+    """What has become of one user in every dispatch of a notification to them; NotFoundError if none is."""
+    notification = visible(notification_id, principal)
+    dispatches = dispatches_of(notification.id, notification.dispatch_id)
+    rows = read_rows((user_id, dispatch.id) for dispatch in dispatches)
+    found = []
+    for dispatch in dispatches:
+        row = rows.get((user_id, dispatch.id))
+        place = (int(row.chunk), int(row.position)) if row else find_place(dispatch, user_id)
+        if place:
+            letter = letters_of_chunk(dispatch.id, place[0]).get(place[1])
+            found.append(_view(dispatch, user_id, letter, row))
+    if not found:
+        raise NotFoundError("the notification is not for this user")
+    return found
+
+
+def find_place(dispatch: Dispatch, user_id: str) -> tuple[int, int] | None:
+    """(chunk, position) of a user in an audience, which is looked through: a request for 10,000 users."""
+    for chunk, user_ids in read_chunks(dispatch.audience_id, int(dispatch.chunks)):
+        if user_id in user_ids:
+            return chunk, user_ids.index(user_id)
+    return None
 
 
 def visible(notification_id: str, principal: Principal) -> Notification:
@@ -99,35 +133,34 @@ def visible(notification_id: str, principal: Principal) -> Notification:
     return notification
 
 
-def _of_chunk(dispatch: Dispatch, offset: int, limit: int) -> list[RecipientView]:
+def _of_chunk(
+    dispatch: Dispatch, offset: int, limit: int, status: Status | None
+) -> tuple[list[RecipientView], int]:
+    """Some recipients of a chunk, and the offset behind the last one that was looked at."""
     chunk, start = divmod(offset, CHUNK_SIZE)
     user_ids = read_chunk(dispatch.audience_id, chunk)
     if user_ids is None:
         raise NotFoundError("the recipients of this notification are not kept any more")
     letters = letters_of_chunk(dispatch.id, chunk)
-    positions = range(start, min(start + limit, len(user_ids)))
+    admitted = [
+        position
+        for position in range(start, len(user_ids))
+        if status in (None, status_of_letter(letters.get(position), is_cancelled=dispatch.is_cancelled))
+    ]
+    positions = admitted[:limit]
     rows = read_rows([(user_ids[position], dispatch.id) for position in positions])
-    views = []
-    for position in positions:
-        row = rows.get((user_ids[position], dispatch.id))
-        status = status_of_letter(letters.get(position), is_cancelled=dispatch.is_cancelled)
-        if row and (row.state.is_terminal or not dispatch.is_cancelled):
-            status = row.state
-        views.append(RecipientView(dispatch.id, user_ids[position], status, row))
-    return views
+    views = [
+        _view(dispatch, user, letters.get(position), rows.get((user, dispatch.id)))
+        for position, user in ((position, user_ids[position]) for position in positions)
+    ]
+    last = positions[-1] + 1 if len(admitted) > limit else len(user_ids)
+    return views, chunk * CHUNK_SIZE + last
 
 
-def _write_cursor(index: int, offset: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([index, offset]).encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, int]:
-    if cursor is None:
-        return 0, 0
-    try:
-        index, offset = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        if not (isinstance(index, int) and isinstance(offset, int) and index >= 0 and offset >= 0):
-            raise ValueError("not two positions")
-    except (ValueError, TypeError) as error:
-        raise InvalidFieldError("cursor", "not a cursor that this service gave") from error
-    return index, offset
+def _view(
+    dispatch: Dispatch, user_id: str, letter: str | None, row: UsersNotification | None
+) -> RecipientView:
+    status = status_of_letter(letter, is_cancelled=dispatch.is_cancelled)
+    if row and (row.state.is_terminal or not dispatch.is_cancelled):
+        status = row.state
+    return RecipientView(dispatch.id, user_id, status, row)

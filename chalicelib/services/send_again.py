@@ -27,12 +27,14 @@ def send_failed_again(
     clock: Clock,
     user_id: str | None = None,
     tell: Callable[[int], None] | None = None,
+    limit: int | None = None,
 ) -> int:
     """Send the failed recipients of a notification again, or one of them; how many they are.
 
     The directory is asked anew, so that a contact which has been mended counts. What is cancelled stays so,
     and who failed less than two minutes ago is left alone. Run again after a failure in the middle, it goes
-    on with those that are still failed. `tell` is told how many are done, now and then.
+    on with those that are still failed. `tell` is told how many are done, now and then; at most `limit`
+    are sent.
     """
     notification = visible(notification_id, principal)
     before = later(clock(), -SETTLED_AFTER_SECONDS)
@@ -42,6 +44,8 @@ def send_failed_again(
             continue
         rows = still_failed([(user_id, dispatch.id)], before) if user_id else failed_rows(dispatch.id, before)
         for row in rows:
+            if done == limit:
+                return done
             done += _reopen(row, dispatch, clock)
             if tell and done % TOLD_EVERY == 0:
                 tell(done)

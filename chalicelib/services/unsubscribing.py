@@ -1,11 +1,31 @@
-"""Unsubscribe by the link that every mail carries."""
+"""Unsubscribe and subscribe again: by the user, by whoever manages users, and by the link in every mail."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import security, settings
+from chalicelib.channels import CHANNELS
 from chalicelib.observability import logger
-from chalicelib.services.errors import NotFoundError
-from chalicelib.tables.unsubscribes import add_scope
+from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
+from chalicelib.services.rights import Principal
+from chalicelib.tables.unsubscribes import (
+    EVERYTHING,
+    Unsubscribe,
+    add_scope,
+    find,
+    lift_tombstone,
+    remove_scope,
+    unsubscribes_page,
+)
+
+
+@dataclass(frozen=True)
+class UnsubscribesPage:
+    """Some refusals, the last changed first, and where the next ones begin."""
+
+    unsubscribes: list[Unsubscribe]
+    next_cursor: str | None
 
 
 def read_link(token: str) -> tuple[str, str]:
@@ -23,3 +43,49 @@ def unsubscribe_by_link(token: str, now: datetime) -> str:
     add_scope(user_id, scope, now)
     logger.info("unsubscribed", extra={"user": user_id, "scope": scope, "by": "link"})
     return user_id
+
+
+def unsubscribe(user_id: str, channel: str | None, principal: Principal, now: datetime) -> Unsubscribe:
+    """Unsubscribe a user from a channel, or (None) from everything; done again it changes nothing."""
+    principal.check_is(user_id)
+    add_scope(user_id, _scope(channel), now)
+    logger.info("unsubscribed", extra={"user": user_id, "scope": _scope(channel), "by": principal.author})
+    return read(user_id, principal)
+
+
+def subscribe(user_id: str, channel: str | None, principal: Principal, now: datetime) -> None:
+    """Take a refusal back, of a channel or (None) of everything; done again it changes nothing.
+
+    An erased user comes back by the second, once the erasure has ended: what was sent before stays erased.
+    """
+    principal.check_is(user_id)
+    if channel is None and not lift_tombstone(user_id, now):
+        raise ConflictError("the user is just being erased; try again in a few minutes")
+    remove_scope(user_id, channel if channel is None else _scope(channel), now)
+    logger.info("subscribed", extra={"user": user_id, "scope": channel, "by": principal.author})
+
+
+def read(user_id: str, principal: Principal) -> Unsubscribe:
+    """What a user refuses; NotFoundError for nothing."""
+    principal.check_is(user_id)
+    found = find(user_id)
+    if found is None or not found.scopes:
+        raise NotFoundError("the user refuses nothing")
+    return found
+
+
+def list_unsubscribes(cursor: str | None, limit: int) -> UnsubscribesPage:
+    """Some refusals, the last changed first."""
+    before = str(read_cursor(cursor, str)[0]) if cursor else None
+    found = unsubscribes_page(before, limit + 1)
+    more = len(found) > limit
+    shown = [row for _, row in found[:limit] if row.scopes]
+    return UnsubscribesPage(shown, write_cursor(found[limit - 1][0]) if more else None)
+
+
+def _scope(channel: str | None) -> str:
+    if channel is None or channel == EVERYTHING:
+        return EVERYTHING
+    if channel not in CHANNELS:
+        raise InvalidFieldError("channel", f"unknown channel; there are: {', '.join(sorted(CHANNELS))}")
+    return channel

@@ -1,6 +1,6 @@
 """Audiences: the user ids of a dispatch, a hundred to a chunk, packed at 16 bytes each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID
@@ -61,6 +61,15 @@ def write_audience(audience_id: str, user_ids: Sequence[UUID], expires_at: datet
     with ThreadPoolExecutor(WRITERS) as pool:
         for written in [pool.submit(batch_put, batch) for batch in batches]:
             written.result()
+
+
+def read_chunks(audience_id: str, chunks: int) -> Iterator[tuple[int, list[str]]]:
+    """(chunk, its user ids) of the first chunks of an audience, in order; a request for a hundred."""
+    for first in range(0, chunks, CHUNKS_OF_A_PART):
+        for item in AudienceChunk.query(
+            _part(audience_id, first), AudienceChunk.chunk < chunks, consistent_read=True
+        ):
+            yield int(item.chunk), unpack(item.user_ids)
 
 
 def read_chunk(audience_id: str, chunk: int) -> list[str] | None:

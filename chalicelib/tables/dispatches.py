@@ -1,6 +1,7 @@
 """Dispatches: one sending of one notification to one audience."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
@@ -81,6 +82,17 @@ def add_pending(dispatch: Dispatch) -> bool:
 def unmark_pending(dispatch_id: str) -> None:
     """Remove the pending mark: its fan-out message is in the queue."""
     Dispatch.change(dispatch_id, actions=[Dispatch.pending.remove()], condition=Dispatch.id.exists())
+
+
+def cancel_dispatch(dispatch_id: str, now: datetime) -> None:
+    """Mark a dispatch cancelled, unless it is so already; its pending mark stays, and is swept as ever."""
+    row = Dispatch
+    with suppress(ConditionFailedError):  # its own echo, or another has just done it
+        row.change(
+            dispatch_id,
+            actions=[row.cancelled_at.set(iso(now))],
+            condition=row.id.exists() & row.cancelled_at.does_not_exist(),
+        )
 
 
 def pending_since(lane: Lane, due_before: datetime, limit: int) -> list[Dispatch]:
