@@ -1,11 +1,22 @@
-"""The signed link: looking changes nothing, a POST unsubscribes."""
+"""Unsubscribe by the API, and by the signed link: looking changes nothing, a POST unsubscribes."""
 
 import uuid
+from typing import Any
 
 import pytest
 
 from chalicelib import security, settings
-from chalicelib.tables.unsubscribes import Unsubscribe
+from chalicelib.domain.times import later, utc_now
+from chalicelib.services.applications import register_application
+from chalicelib.services.rights import Scope
+from chalicelib.tables.unsubscribes import (
+    Unsubscribe,
+    add_scope,
+    end_erasure,
+    find,
+    remove_scope,
+    set_tombstone,
+)
 from tests.support.api import PROBLEM, Api
 from tests.support.aws import World
 
@@ -20,7 +31,7 @@ def path(world: World) -> str:
 
 def scopes() -> set[str]:
     found = Unsubscribe.one(USER, consistent=True)
-    return set(found.scopes) if found else set()
+    return set(found.scopes or ()) if found else set()
 
 
 @pytest.mark.parametrize(
@@ -66,3 +77,81 @@ def test_a_link_that_was_not_signed_here_is_not_found(world: World, path: str) -
         for answer in (Api().get(wrong), Api().post(wrong, b"")):
             assert (answer.status, answer.content_type) == (404, PROBLEM)
     assert len(world.table("UNSUBSCRIBES_TABLE")) == 0
+
+
+class TestApi:
+    PATH = "/api/v1/unsubscribes/"
+
+    @pytest.fixture
+    def manager(self, world: World) -> Api:
+        return Api(f"crm {register_application('crm', utc_now(), [Scope.MANAGE]).password}")
+
+    def test_of_everything_and_back(self, manager: Api) -> None:
+        for _ in range(2):
+            answer = manager.post(self.PATH, {"user_id": USER})
+            assert (answer.status, answer.json["channels"]) == (201, ["*"])
+        assert manager.get(f"{self.PATH}{USER}/").json["channels"] == ["*"]
+        for _ in range(2):
+            assert manager.delete(f"{self.PATH}{USER}/").status == 204
+        assert manager.get(f"{self.PATH}{USER}/").status == 404
+        assert scopes() == set()
+
+    def test_of_one_channel_and_back(self, manager: Api) -> None:
+        assert manager.post(self.PATH, {"user_id": USER, "channel": "mail"}).json["channels"] == ["mail"]
+        assert manager.post(self.PATH, {"user_id": USER}).json["channels"] == ["*", "mail"]
+        assert manager.delete(f"{self.PATH}{USER}/?channel=mail").status == 204
+        assert scopes() == {"*"}
+
+    def test_a_user_in_another_spelling_is_the_same(self, manager: Api) -> None:
+        manager.post(self.PATH, {"user_id": uuid.UUID(USER).hex.upper()})
+        assert manager.get(f"{self.PATH}{uuid.UUID(USER).hex}/").json["user_id"] == USER
+
+    def test_nothing_is_sent_to_who_has_unsubscribed(self, world: World, manager: Api) -> None:
+        world.knows([USER])
+        manager.post(self.PATH, {"user_id": USER})
+        dispatch = world.submit([USER])
+        world.settle()
+        assert world.counts(dispatch) == {"unsubscribed": 1}
+        manager.delete(f"{self.PATH}{USER}/")
+        dispatch = world.submit([USER])
+        world.settle()
+        assert world.counts(dispatch) == {"sent": 1}
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "user_id"),
+            ({"user_id": "nobody"}, "user_id"),
+            ({"user_id": USER, "channel": "pigeon"}, "channel"),
+            ({"user_id": USER, "channel": "x" * 33}, "channel"),
+        ],
+    )
+    def test_a_wrong_refusal_is_refused(self, world: World, manager: Api, body: Any, field: str) -> None:
+        answer = manager.post(self.PATH, body)
+        assert (answer.status, list(answer.fields())) == (422, [field])
+        assert not world.table("UNSUBSCRIBES_TABLE")
+
+    def test_they_are_listed_the_last_changed_first(self, world: World, manager: Api) -> None:
+        users = [str(uuid.uuid4()) for _ in range(25)]
+        for number, user in enumerate(users):
+            add_scope(user, "mail", later(utc_now(), number))
+        remove_scope(users[3], None, utc_now())
+        found: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = manager.get(f"{self.PATH}?limit=10{cursor and '&cursor=' + cursor}").json
+            found += [each["user_id"] for each in page["results"]]
+            cursor = page["next"]
+        assert found == [user for user in reversed(users) if user != users[3]]
+
+    def test_who_is_erased_comes_back_when_the_erasure_has_ended(self, world: World, manager: Api) -> None:
+        set_tombstone(USER, utc_now())
+        assert manager.get(f"{self.PATH}{USER}/").json["is_erased"] is True
+        assert manager.delete(f"{self.PATH}{USER}/").status == 409
+        tombstone = find(USER)
+        assert tombstone
+        end_erasure(tombstone)
+        assert manager.delete(f"{self.PATH}{USER}/?channel=mail").status == 204
+        assert scopes() == {"*"}  # one channel is not everything
+        assert manager.delete(f"{self.PATH}{USER}/").status == 204
+        assert manager.get(f"{self.PATH}{USER}/").status == 404

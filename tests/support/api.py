@@ -2,13 +2,16 @@
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pytest
 from chalice.test import Client
 
+from chalicelib.domain.times import Clock
 from chalicelib.services.authentication import authenticate
 from chalicelib.services.rights import Principal
 from tests.support.factories import START
@@ -69,6 +72,17 @@ class Api:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.request("POST", path, body=raw, headers=headers)
 
+    def put(self, path: str, body: Any, headers: Mapping[str, str | None] | None = None) -> Answer:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("PUT", path, body=raw, headers=headers)
+
+    def patch(self, path: str, body: Any, headers: Mapping[str, str | None] | None = None) -> Answer:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("PATCH", path, body=raw, headers=headers)
+
+    def delete(self, path: str, headers: Mapping[str, str | None] | None = None) -> Answer:
+        return self.request("DELETE", path, headers=headers)
+
     def get(self, path: str, headers: Mapping[str, str | None] | None = None) -> Answer:
         return self.request("GET", path, headers=headers)
 
@@ -81,3 +95,11 @@ def basic(login: str, password: str) -> str:
 def principal(authorization: str, now: datetime = START) -> Principal:
     """Whom the service takes somebody for."""
     return authenticate(authorization, "192.0.2.1", now).principal
+
+
+def set_api_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Have the whole API go by a clock that a test moves."""
+    Api()  # so that all of it is loaded
+    for name, module in list(sys.modules.items()):
+        if name.startswith("chalicelib.api.") and hasattr(module, "utc_now"):
+            monkeypatch.setattr(module, "utc_now", clock)
