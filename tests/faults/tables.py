@@ -19,6 +19,11 @@ class Tables:
         self._tables = {variable: backend.tables[name] for variable, name in names.items()}
         self._kept: dict[str, Any] = {}
 
+    @property
+    def variables(self) -> list[str]:
+        """What names the tables."""
+        return list(self._tables)
+
     def rows(self, variable: str) -> Iterator[Row]:
         """All items of a table."""
         table = self._tables[variable]
