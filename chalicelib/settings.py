@@ -3,18 +3,29 @@
 The template's parameters (infra/template/parameters.yaml) set them; docs/operations.md explains them.
 """
 
+import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import getaddresses
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
+from chalicelib.domain.fanning import CHUNK_SIZE
 from chalicelib.domain.lanes import Lane
 
 LOCALES = ("en", "ru")
 SMTP_SECURITIES = ("none", "starttls", "tls")
+DIRECTORIES = ("table", "http")
+USER_AUTHS = ("key", "host", "jwks")
+
+OUTSIDE_SECONDS = 15
+"""How long a function waits for contacts, or for a user's token to be checked, with all tries."""
+PAGES_AT_ONCE = 4
+PAUSE_SECONDS = 1
+"""The longest pause between two tries."""
 
 
 class SettingsError(ValueError):
@@ -27,6 +38,27 @@ class QueueUrls:
 
     fan_out: str
     delivery: str
+
+
+@dataclass(frozen=True)
+class UsersService:
+    """The outside users service: where contacts and names are asked for, and how patiently."""
+
+    contacts_url: str
+    name_url: str
+    page_size: int
+    tries: int
+    timeout_seconds: int
+
+
+@dataclass(frozen=True)
+class UserAuth:
+    """How users' tokens are checked: by the users service, by a key, or by published keys."""
+
+    way: str
+    host: str
+    jwks_url: str
+    key_secret: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +84,9 @@ class Settings:
     login_attempts_per_source: int
     rate_limit_per_minute: int
     cors_origins: tuple[str, ...]
+    directory: str
+    users_service: UsersService
+    user_auth: UserAuth
     express_queues: QueueUrls
     regular_queues: QueueUrls
 
@@ -100,6 +135,21 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _outside_url(*placeholders: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text:
+            return text
+        if not (text.isascii() and re.fullmatch(r"https?://[^\s\\]+", text) and urlsplit(text).hostname):
+            raise ValueError("must be an http or https URL in ASCII, or empty")
+        if "@" in urlsplit(text).netloc:
+            raise ValueError("must be without a user and a password: it stands in the template")
+        if missing := [each for each in placeholders if each not in text]:
+            raise ValueError(f"must contain {' and '.join(missing)}")
+        return text
+
+    return parse
+
+
 def _present(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
@@ -140,12 +190,48 @@ def load(environ: Mapping[str, str]) -> Settings:
         login_attempts_per_source=read("LOGIN_ATTEMPTS_PER_SOURCE", _whole(1, 100_000)),
         rate_limit_per_minute=read("RATE_LIMIT_PER_MINUTE", _whole(0, 1_000_000)),
         cors_origins=read("CORS_ORIGINS", _origins),
+        directory=read("DIRECTORY", _one_of(DIRECTORIES)),
+        users_service=UsersService(
+            contacts_url=read("GET_USERS_INFO_HOST", _outside_url("{page}", "{field}")),
+            name_url=read("GET_USER_INFO_HOST", _outside_url("{user_id}")),
+            page_size=read("PAGE_SIZE_FOR_NUMBERS_INFO_HOST", _whole(1, 1000)),
+            tries=read("NUMBER_OF_TRIES_TO_GET_USERS", _whole(1, 10)),
+            timeout_seconds=read("USERS_SERVICE_TIMEOUT_SECONDS", _whole(1, 10)),
+        ),
+        user_auth=UserAuth(
+            way=read("USER_AUTH", _one_of(USER_AUTHS)),
+            host=read("AUTH_HOST", _outside_url()),
+            jwks_url=read("AUTH_JWKS_URL", _outside_url()),
+            key_secret=read("USER_TOKEN_SECRET_ARN"),
+        ),
         express_queues=QueueUrls(read("FAN_OUT_EXPRESS_QUEUE_URL"), read("DELIVERY_EXPRESS_QUEUE_URL")),
         regular_queues=QueueUrls(read("FAN_OUT_REGULAR_QUEUE_URL"), read("DELIVERY_REGULAR_QUEUE_URL")),
     )
-    if problems:
+    if problems or (problems := list(_conflicts(settings))):
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def _conflicts(settings: Settings) -> Iterator[str]:
+    """What does not go together, though each of it may be."""
+    service, auth = settings.users_service, settings.user_auth
+    if settings.directory == "http" and not service.contacts_url:
+        yield "DIRECTORY='http' needs GET_USERS_INFO_HOST"
+    if auth.way == "host" and not auth.host:
+        yield "USER_AUTH='host' needs AUTH_HOST"
+    if auth.way == "jwks" and not auth.jwks_url:
+        yield "USER_AUTH='jwks' needs AUTH_JWKS_URL"
+    if settings.directory == "http" or auth.way != "key":
+        pages = math.ceil(CHUNK_SIZE / service.page_size) if settings.directory == "http" else 1
+        rounds = math.ceil(pages / PAGES_AT_ONCE)
+        longest = rounds * service.tries * (service.timeout_seconds + PAUSE_SECONDS)
+        if longest > OUTSIDE_SECONDS:
+            yield (
+                f"the users service may take {longest} s, and a function has {OUTSIDE_SECONDS} s for it: "
+                f"{pages} page(s) of PAGE_SIZE_FOR_NUMBERS_INFO_HOST={service.page_size}, "
+                f"{PAGES_AT_ONCE} at once, NUMBER_OF_TRIES_TO_GET_USERS={service.tries}, each "
+                f"USERS_SERVICE_TIMEOUT_SECONDS={service.timeout_seconds} and a pause of {PAUSE_SECONDS} s"
+            )
 
 
 @cache

@@ -75,6 +75,13 @@ def _set_password(options: argparse.Namespace) -> str:
     return f"password {change_password(options.login)}\nIt is shown this once; only a hash is kept."
 
 
+def _user_token(options: argparse.Namespace) -> str:
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services.user_tokens import issue_user_token
+
+    return issue_user_token(options.user_id, utc_now())
+
+
 def _add_contact(options: argparse.Namespace) -> str:
     names = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
     import_contacts([{name: getattr(options, name) for name in names}])
@@ -163,6 +170,12 @@ def _arguments() -> argparse.ArgumentParser:
     password.add_argument("login")
     token = command("token", _token, "print an access token (JWT) of an administrator")
     token.add_argument("login")
+    user_token = command(
+        "user-token",
+        _user_token,
+        "print a token (JWT, an hour) of a user, for a deployment with UserAuth key",
+    )
+    user_token.add_argument("user_id", help="a UUID, with or without dashes")
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")

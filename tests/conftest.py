@@ -8,6 +8,7 @@ from moto import mock_aws
 
 from tests.support.aws import World, use_test_account
 from tests.support.smtp import ScriptedSmtp
+from tests.support.users_service import UsersService
 
 # The same examples at each run: what fails for one developer fails for all.
 settings.register_profile("vestnik", deadline=None, derandomize=True, print_blob=True)
@@ -35,3 +36,10 @@ def smtp(smtp_server: ScriptedSmtp) -> Iterator[ScriptedSmtp]:
     smtp_server.forget()
     yield smtp_server
     smtp_server.forget()
+
+
+@pytest.fixture
+def users_service() -> Iterator[UsersService]:
+    """An outside users service that knows nobody yet."""
+    with UsersService() as service:
+        yield service

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
-from chalicelib.directory import Directory, DirectoryUnavailableError, Person
-from chalicelib.directory.table import TableDirectory
+from chalicelib.directory import DirectoryUnavailableError, Person
+from chalicelib.directory.choice import directory
 from chalicelib.domain.backoff import retry_pause
 from chalicelib.domain.fanning import chunk_due, delay_until, hop_delay
 from chalicelib.domain.lanes import Lane
@@ -16,20 +16,13 @@ from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
+from chalicelib.services.addressing import delivery_to
 from chalicelib.services.errors import MissingError
 from chalicelib.services.recipients import NotQueued, record_not_queued, settle_cancelled
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.unsubscribes import unsubscribed_among
-
-MAX_NAME_LENGTH = 200
-"""What goes into a greeting, and with ten others into one batch."""
-
-
-def directory() -> Directory:
-    """The user directory that this deployment is set to."""
-    return TableDirectory()
 
 
 def fan_out(message: FanOutMessage, lane: Lane, group: str, clock: Clock) -> None:
@@ -128,22 +121,6 @@ def _sort_out(
         else:
             deliveries.append(found)
     return deliveries, exceptions
-
-
-def delivery_to(
-    person: Person | None, dispatch: Dispatch, user_id: str, chunk: int, position: int
-) -> DeliveryMessage | str:
-    """The delivery message to a person, or the reason why there is no contact to send to."""
-    channel = CHANNELS[dispatch.type]
-    if person is None:
-        return "unknown to the directory"
-    if not person.address:
-        return f"no {channel.contact_field}"
-    address = channel.address_of(person.address)
-    if address is None:
-        return f"not a valid {channel.contact_field}"
-    name = (person.name or "")[:MAX_NAME_LENGTH].strip() or None
-    return DeliveryMessage(dispatch.id, user_id, chunk, position, address, name, person.locale)
 
 
 def _send(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.directory import DirectoryUnavailableError
+from chalicelib.directory.choice import directory
 from chalicelib.domain.backoff import unsent_pause
 from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
@@ -16,7 +17,7 @@ from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
-from chalicelib.services.fan_out import delivery_to, directory
+from chalicelib.services.addressing import delivery_to
 from chalicelib.services.submit import hand_to_fan_out
 from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
 from chalicelib.tables.progress import clear_unsent_letter, set_letters
@@ -37,7 +38,10 @@ MAX_ROWS = 2_000
 """Of one lane in one run, so that a queue that has just come back is not flooded."""
 
 TIME_KEPT_BACK_SECONDS = 15.0
-"""No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow."""
+"""No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow.
+
+What an outside directory may take comes on top.
+"""
 
 
 @contextmanager
@@ -80,8 +84,9 @@ def _sweep_pending(
 def _sweep_unsent(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
 ) -> None:
+    kept_back = TIME_KEPT_BACK_SECONDS + directory().longest_seconds
     for _ in range(MAX_ROWS // ROWS_AT_ONCE):
-        if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
+        if remaining_seconds() < kept_back:
             return
         rows = unsent_rows(lane, clock(), ROWS_AT_ONCE)
         if not rows:

@@ -14,9 +14,12 @@ API_ONLY = (
     "requests",
     "httpx",
     "chalicelib.api",
+    "chalicelib.outside",
+    "chalicelib.directory.http",
+    "chalicelib.directory.tokens",
     "chalice.local",
 )
-"""Libraries that only the API needs."""
+"""What only the API needs, or only a deployment with an outside users service."""
 SENDING = ("aiosmtplib", "jinja2", "dns", "email_validator")
 """Libraries that only a sending needs, or the check of an address; loaded when they are used."""
 

@@ -22,10 +22,11 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
 from moto.core.botocore_stubber import BotocoreStubber
 
-from chalicelib import queues, security, settings
+from chalicelib import outside, queues, security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Letter, Session
 from chalicelib.channels.mail import MailChannel
+from chalicelib.directory import http, signed_tokens, tokens
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.results import Accepted, SendResult
@@ -53,6 +54,7 @@ MAX_RECEIVES = 5
 SECRETS = {
     "token": {"kid": "1", "key": "t" * 64},
     "link": {"kid": "1", "key": "l" * 64},
+    "user-token": {"kid": "1", "key": "u" * 64, "algorithm": "HS256"},
     "smtp": {},
 }
 
@@ -103,6 +105,8 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     letters_service._notifications.clear()
     authentication.forget()
     rate_limits.forget()
+    for outside_service in (http, tokens, signed_tokens):
+        outside_service.forget()
     _one_at_a_time(monkeypatch)
     monkeypatch.setattr(audiences, "WRITERS", 1)  # whoever records requests wants them in their order
     return deployed
@@ -357,6 +361,7 @@ class World:
         monkeypatch.setattr(queues, "client", lambda: self.queues)
         monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
         monkeypatch.setattr(time, "sleep", self.clock.advance)
+        monkeypatch.setattr(outside, "clock", lambda: self.clock().timestamp())
         for module in (dead_letters, deliver, fan_out, sweep):
             monkeypatch.setattr(module, "utc_now", self.clock)
         self.channel = ScriptedChannel()
