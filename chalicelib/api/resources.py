@@ -1,10 +1,26 @@
 """Which resources the API has: a new one is a module and one word here."""
 
-from chalicelib.api import applications, notification_actions, notifications, system, tokens, unsubscribes
+from chalicelib.api import (
+    applications,
+    notification_actions,
+    notifications,
+    system,
+    tokens,
+    unsubscribes,
+    users_notifications,
+)
 from chalicelib.api.endpoints import Endpoint
 
 ENDPOINTS: list[Endpoint] = [
     endpoint
-    for module in (system, tokens, applications, notifications, notification_actions, unsubscribes)
+    for module in (
+        system,
+        tokens,
+        applications,
+        notifications,
+        notification_actions,
+        users_notifications,
+        unsubscribes,
+    )
     for endpoint in module.resource.endpoints
 ]

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from chalicelib import settings
 from chalicelib.directory import DirectoryUnavailableError, Person
 from chalicelib.directory.ids import user_id_in
-from chalicelib.memory import Memory
+from chalicelib.domain.times import utc_now
+from chalicelib.kept import Kept
 from chalicelib.observability import logger
 from chalicelib.outside import Limits, OutsideError, Request, Service
 from chalicelib.settings import OUTSIDE_SECONDS, PAGES_AT_ONCE
@@ -23,7 +24,7 @@ NAMES_AT_ONCE = 8
 CONTACTS = Service("the users service", silence_seconds=10)
 NAMES = Service("the users service's names", silence_seconds=60)
 
-_names: Memory[str] = Memory(seconds=600, size=10_000)
+_names: Kept[str] = Kept(seconds=600, entries=10_000)
 """Of users who have been asked about; empty where there is none."""
 
 NO_CONTACT = ("", "none", "null")
@@ -104,7 +105,8 @@ def _names_of(user_ids: Sequence[str]) -> dict[str, str]:
     configured = settings.current().users_service
     if not configured.name_url:
         return {}
-    names = {user_id: name for user_id in user_ids if (name := _names.get(user_id)) is not None}
+    now = utc_now()
+    names = {user_id: name for user_id in user_ids if (name := _names.get(user_id, now)) is not None}
     missing = [user_id for user_id in user_ids if user_id not in names]
     requests = [
         Request("GET", configured.name_url.replace("{user_id}", quote(user_id, safe="")))
@@ -121,7 +123,7 @@ def _names_of(user_ids: Sequence[str]) -> dict[str, str]:
         except OutsideError as error:
             failures.append(error)
         else:
-            _names.put(user_id, names[user_id])
+            _names.put(user_id, names[user_id], now)
     if failures:
         logger.warning("names unavailable", extra={"users": len(failures), "error": str(failures[0])})
     return names

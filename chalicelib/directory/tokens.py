@@ -9,7 +9,8 @@ import re
 from chalicelib import settings
 from chalicelib.directory import InvalidUserTokenError, UsersServiceUnavailableError
 from chalicelib.directory.ids import user_id_in
-from chalicelib.memory import Memory
+from chalicelib.domain.times import utc_now
+from chalicelib.kept import Kept
 from chalicelib.outside import Limits, OutsideError, Request, Service
 from chalicelib.settings import OUTSIDE_SECONDS
 
@@ -18,11 +19,8 @@ __all__ = ["InvalidUserTokenError", "UsersServiceUnavailableError", "forget", "u
 AUTH = Service("the users service's tokens", silence_seconds=5)
 REFUSED = (401, 403)
 
-KEPT_SECONDS = 30
-"""How long a token goes on after the users service has taken it back. Refusals are not kept."""
-
-_known: Memory[str] = Memory(KEPT_SECONDS, size=1_000)
-"""User ids by a hash of their token: tokens themselves are not kept."""
+_known: Kept[str] = Kept()
+"""User ids by a hash of their token: tokens themselves are not kept, and refusals are not."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
@@ -49,11 +47,11 @@ def forget() -> None:
 
 
 def _by_host(token: str) -> str:
-    mark = hashlib.sha256(token.encode()).hexdigest()
-    if known := _known.get(mark):
+    now, mark = utc_now(), hashlib.sha256(token.encode()).hexdigest()
+    if known := _known.get(mark, now):
         return known
     user_id = _ask(token)
-    _known.put(mark, user_id)
+    _known.put(mark, user_id, now)
     return user_id
 
 

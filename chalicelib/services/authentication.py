@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import security, settings
+from chalicelib.directory import tokens
 from chalicelib.domain.times import parse
+from chalicelib.kept import Kept
 from chalicelib.services import login_attempts
 from chalicelib.services.administrators import MAX_PASSWORD_LENGTH
 from chalicelib.services.applications import scopes_of
-from chalicelib.services.errors import NotAuthenticatedError
-from chalicelib.services.kept import Kept
+from chalicelib.services.errors import NotAuthenticatedError, OutsideUnavailableError
 from chalicelib.services.names import is_name
 from chalicelib.services.rate_limits import Allowance, take
 from chalicelib.services.rights import Principal
@@ -42,16 +43,15 @@ class Authenticated:
 def authenticate(authorization: str | None, source: str, now: datetime) -> Authenticated:
     """Who a header is from: Basic or Bearer of an administrator, `slug password`, or a user's bare token.
 
-    NotAuthenticatedError, or TooManyRequestsError for too many failed log-ins, or too many requests.
+    NotAuthenticatedError, TooManyRequestsError for too many failed log-ins or too many requests, or
+    OutsideUnavailableError when nobody can say whose a user's token is.
     """
     if not authorization or not authorization.strip():
         raise NotAuthenticatedError("an Authorization header is needed")
     scheme, _, credentials = authorization.strip().partition(" ")
     credentials = credentials.strip()
     if not credentials:
-        raise NotAuthenticatedError(
-            "the Authorization header must be 'Basic …', 'Bearer …' or 'slug password'"
-        )
+        return Authenticated(_by_user_token(scheme))
     match scheme.lower():
         case "basic":
             return Authenticated(_by_basic(credentials, source, now))
@@ -109,6 +109,15 @@ def _by_basic(credentials: str, source: str, now: datetime) -> Principal:
 
 def _by_token(token: str, now: datetime) -> Principal:
     return Principal("administrator", administrator_of_token(token, "access", now).login)
+
+
+def _by_user_token(token: str) -> Principal:
+    try:
+        return Principal("user", tokens.user_id_of(token))
+    except tokens.InvalidUserTokenError as error:
+        raise NotAuthenticatedError(f"not a user's token, nor a scheme and credentials: {error}") from error
+    except tokens.UsersServiceUnavailableError as error:
+        raise OutsideUnavailableError("users' tokens cannot be checked at present; try again") from error
 
 
 def _by_application(slug: str, password: str, now: datetime) -> Authenticated:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import settings
+from chalicelib.kept import Kept
 from chalicelib.observability import logger
 from chalicelib.services.errors import TooManyRequestsError
-from chalicelib.services.kept import Kept
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.principals import Application, reserve_requests
 

@@ -224,7 +224,7 @@ def _listed(value: Any) -> list[Any]:
 
 def test_data_outlives_the_stack(resources: Resources) -> None:
     kept = {name: body for name, body in resources.items() if body["Type"] in DATA}
-    assert len(kept) == 13 + 3
+    assert len(kept) == 13 + 4
     for body in kept.values():
         assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
@@ -248,9 +248,17 @@ def test_no_secret_is_in_the_template(template: dict[str, Any], secrets: Resourc
     for name in ("TokenSecret", "LinkSecret"):
         assert json.loads(secrets[name]["GenerateSecretString"]["SecretStringTemplate"]) == {"kid": "1"}
         assert secrets[name]["GenerateSecretString"]["PasswordLength"] == 64
+    users = secrets["UserTokenSecret"]["GenerateSecretString"]
+    assert json.loads(users["SecretStringTemplate"]) == {"kid": "1", "algorithm": "HS256"}
+    assert users["PasswordLength"] == 64
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     suspicious = [name for name in variables if any(word in name for word in ("PASSWORD", "KEY", "SECRET"))]
-    assert sorted(suspicious) == ["LINK_SECRET_ARN", "SMTP_SECRET_ARN", "TOKEN_SECRET_ARN"]
+    assert sorted(suspicious) == [
+        "LINK_SECRET_ARN",
+        "SMTP_SECRET_ARN",
+        "TOKEN_SECRET_ARN",
+        "USER_TOKEN_SECRET_ARN",
+    ]
     words = [name for name in template["Parameters"] if "Password" in name or "Key" in name]
     assert words == []
 
@@ -268,8 +276,17 @@ def test_the_environment_fits_into_lambdas_limit(template: dict[str, Any]) -> No
     for name, value in template["Globals"]["Function"]["Environment"]["Variables"].items():
         target = value["Ref"] if isinstance(value, dict) else ""
         kind = next((kind for kind in longest if target.endswith(kind)), None)
-        size += len(name) + (longest[kind] if kind else 40)
+        size += len(name) + (longest[kind] if kind else _longest_value(template["Parameters"].get(target)))
     assert size < LAMBDA_ENVIRONMENT_LIMIT
+
+
+def _longest_value(parameter: dict[str, Any] | None) -> int:
+    """In bytes; for a free text, as an address, what is usual."""
+    if parameter is None:
+        return len("vestnik")
+    if parameter["Type"] == "Number":
+        return len(str(parameter["MaxValue"])) if "MaxValue" in parameter else 4
+    return max(map(len, parameter["AllowedValues"])) if "AllowedValues" in parameter else 80
 
 
 def test_every_parameter_is_described_and_has_a_default(template: dict[str, Any]) -> None:

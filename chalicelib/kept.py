@@ -1,4 +1,4 @@
-"""What was read a moment ago, so that it need not be read again; never for longer than half a minute."""
+"""What was read a moment ago, so that it need not be read again."""
 
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -15,18 +15,19 @@ T = TypeVar("T")
 class Kept(Generic[T]):
     """Values by name, each with the moment at which it was read."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = KEPT_SECONDS, entries: int = MAX_ENTRIES) -> None:
+        self._seconds, self._entries = seconds, entries
         self._values: dict[str, tuple[T, datetime]] = {}
 
     def get(self, name: str, now: datetime) -> T | None:
         """The value, if it is fresh."""
         value, read_at = self._values.get(name, (None, now))
-        return value if later(read_at, -1) <= now < later(read_at, KEPT_SECONDS) else None
+        return value if later(read_at, -1) <= now < later(read_at, self._seconds) else None
 
     def put(self, name: str, value: T, now: datetime) -> None:
         """Remember a value that was read just now; when there are too many, the oldest goes."""
         self._values.pop(name, None)
-        if len(self._values) >= MAX_ENTRIES:
+        if len(self._values) >= self._entries:
             del self._values[next(iter(self._values))]
         self._values[name] = (value, now)
 
