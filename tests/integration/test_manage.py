@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from chalicelib.directory.tokens import user_id_of
 from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import later, utc_now
@@ -35,6 +36,22 @@ def test_an_administrator_and_a_token(
     assert principal(basic("anna", password), utc_now()).name == "anna"
     token = run(monkeypatch, capsys, "token", "anna").strip()
     assert principal(f"Bearer {token}", utc_now()).name == "anna"
+
+
+def test_a_users_token(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = run(monkeypatch, capsys, "user-token", user_id(7).upper()).strip()
+    assert user_id_of(token) == user_id(7)
+
+
+def test_no_users_token_is_made_where_none_would_be_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.configure("USER_AUTH", "host")
+    world.configure("AUTH_HOST", "https://users.example/me/")
+    with pytest.raises(SystemExit, match="USER_AUTH is host"):
+        run(monkeypatch, capsys, "user-token", user_id(7))
 
 
 def test_an_application(
@@ -85,6 +102,7 @@ def test_an_outage_is_one_line(
         (["send-again", "nothing"], "no such notification"),
         (["show", "nothing"], "no such notification"),
         (["add-contact", "anna"], "not a UUID"),
+        (["user-token", "anna"], "not a UUID"),
         (["token", "nobody"], "no administrator"),
         (["register-application", "basic"], "scheme"),
     ],

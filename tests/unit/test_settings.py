@@ -1,5 +1,7 @@
 """Settings: checked at start, every wrong one named."""
 
+import re
+
 import pytest
 
 from chalicelib import settings
@@ -34,12 +36,31 @@ WRONG = {
     "MAIL_FROM": [""],
     "TOKEN_SECRET_ARN": [""],
     "DELIVERY_REGULAR_QUEUE_URL": [""],
+    "DIRECTORY": ["", "ldap"],
+    "GET_USERS_INFO_HOST": [
+        "users.example/?page={page}&field={field}",
+        "ftp://users.example/?page={page}&field={field}",
+        "https:///?page={page}&field={field}",
+        "https://vestnik:secret@users.example/?page={page}&field={field}",
+        "https://users.example/?page={page}",
+        "https://users.example/?field={field}",
+        "https://users.example/a b?page={page}&field={field}",
+        "https://пользователи.рф/?page={page}&field={field}",
+    ],
+    "GET_USER_INFO_HOST": ["https://users.example/", "{user_id}"],
+    "PAGE_SIZE_FOR_NUMBERS_INFO_HOST": ["0", "1001", "x"],
+    "NUMBER_OF_TRIES_TO_GET_USERS": ["0", "11"],
+    "USERS_SERVICE_TIMEOUT_SECONDS": ["0", "11", "0.5"],
+    "USER_AUTH": ["", "none"],
+    "AUTH_HOST": ["users.example", "https://token@users.example/me"],
+    "AUTH_JWKS_URL": ["file:///etc/passwd"],
+    "USER_TOKEN_SECRET_ARN": [""],
 }
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_each_wrong_value_is_named_and_shown(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}='{value}': "):
+    with pytest.raises(SettingsError, match=f"^{re.escape(f'{name}={value!r}')}: "):
         load({**ENVIRONMENT, name: value})
 
 
@@ -53,3 +74,69 @@ def test_an_unknown_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONTACTS_TABLE", raising=False)
     with pytest.raises(SettingsError, match="CONTACTS_TABLE is not set"):
         settings.table_name("CONTACTS_TABLE")
+
+
+HTTP = {
+    "DIRECTORY": "http",
+    "GET_USERS_INFO_HOST": "https://users.example/info/?page={page}&field={field}",
+    "GET_USER_INFO_HOST": "https://users.example/{user_id}/",
+}
+
+
+def test_the_users_service_is_read() -> None:
+    read = load({**ENVIRONMENT, **HTTP, "USER_AUTH": "host", "AUTH_HOST": "http://users:8000/me"})
+    assert read.directory == "http"
+    assert read.users_service == settings.UsersService(
+        HTTP["GET_USERS_INFO_HOST"], HTTP["GET_USER_INFO_HOST"], page_size=100, tries=3, timeout_seconds=3
+    )
+    assert (read.user_auth.way, read.user_auth.host) == ("host", "http://users:8000/me")
+
+
+@pytest.mark.parametrize(
+    ("changed", "missing"),
+    [
+        ({"DIRECTORY": "http"}, "GET_USERS_INFO_HOST"),
+        ({"USER_AUTH": "host"}, "AUTH_HOST"),
+        ({"USER_AUTH": "jwks"}, "AUTH_JWKS_URL"),
+    ],
+)
+def test_what_another_setting_needs_is_named(changed: dict[str, str], missing: str) -> None:
+    with pytest.raises(SettingsError, match=f"needs {missing}$"):
+        load({**ENVIRONMENT, **changed})
+
+
+@pytest.mark.parametrize(
+    ("page_size", "tries", "timeout", "fits"),
+    [
+        ("100", "3", "3", True),
+        ("1000", "1", "10", True),
+        ("100", "3", "4", True),
+        ("100", "3", "5", False),
+        ("100", "10", "1", False),
+        ("25", "3", "4", True),  # four pages, asked at once
+        ("24", "3", "4", False),  # five are two rounds
+        ("1", "1", "1", False),
+    ],
+)
+def test_all_tries_of_all_pages_must_fit_into_a_function(
+    page_size: str, tries: str, timeout: str, fits: bool
+) -> None:
+    patience = {
+        "PAGE_SIZE_FOR_NUMBERS_INFO_HOST": page_size,
+        "NUMBER_OF_TRIES_TO_GET_USERS": tries,
+        "USERS_SERVICE_TIMEOUT_SECONDS": timeout,
+    }
+    assert load({**ENVIRONMENT, **patience})  # nobody outside is asked
+    if fits:
+        assert load({**ENVIRONMENT, **HTTP, **patience})
+        return
+    with pytest.raises(SettingsError, match=r"may take \d+ s, and a function has 15 s") as error:
+        load({**ENVIRONMENT, **HTTP, **patience})
+    assert all(name in str(error.value) for name in patience)
+
+
+def test_the_check_of_a_token_is_no_matter_of_pages() -> None:
+    asked = {"USER_AUTH": "host", "AUTH_HOST": "https://users.example/me"}
+    assert load({**ENVIRONMENT, **asked, "PAGE_SIZE_FOR_NUMBERS_INFO_HOST": "1"})
+    with pytest.raises(SettingsError, match="may take 18 s"):
+        load({**ENVIRONMENT, **asked, "USERS_SERVICE_TIMEOUT_SECONDS": "5"})
