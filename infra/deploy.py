@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.settings import SettingsError, load
 from infra.artifacts import ArtifactBucket
 from infra.clients import CLIENT_CONFIG, session
 from infra.package import PROJECT
@@ -41,7 +42,9 @@ def deploy(
     template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
     client = session(endpoint_url).client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
     stack = Stack(client, stack_name or f"vestnik-{stage}", tell)
-    _check_reserve({**_defaults(declared), **stack.parameters(), **given})
+    resulting = {**_defaults(declared), **stack.parameters(), **given}
+    _check_reserve(resulting)
+    _check_settings(template, resulting)
     if not stack.apply(template_url, declared, given):
         tell(f"{stack.name} already is as asked")
     if "PublicUrl" not in given and (address := _missing_public_url(stack, endpoint_url)):
@@ -61,6 +64,22 @@ def _check_reserve(parameters: dict[str, str]) -> None:
         raise DeploymentError(
             f"ExpressReservedConcurrency is {reserved}, less than ExpressConcurrency, which is {consumers}"
         )
+
+
+def _check_settings(template: dict[str, Any], parameters: dict[str, str]) -> None:
+    """What the functions would refuse when they start, each for itself, is refused here, where it is read."""
+    try:
+        variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    except KeyError:
+        return
+    values = {
+        name: parameters.get(value["Ref"], "made by the stack") if isinstance(value, dict) else str(value)
+        for name, value in variables.items()
+    }
+    try:
+        load(values)
+    except SettingsError as error:
+        raise DeploymentError(f"the functions would not start: {error}") from error
 
 
 def function_environment(stack_name: str, endpoint_url: str | None = None) -> dict[str, str]:

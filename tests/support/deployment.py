@@ -191,17 +191,21 @@ class Deployment:
         self._names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
         self._parameters = wanted
 
-    def _register_application(self) -> str:
+    def manage(self, *words: str) -> str:
+        """What an operator's command prints."""
         # As the README has it: without a region.
         known = {name: value for name, value in self._emulator.environment.items() if "REGION" not in name}
         ran = subprocess.run(
             [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
-             "--stack-name", STACK, "register-application", APPLICATION],
+             "--stack-name", STACK, *words],
             cwd=PROJECT, env={"PATH": os.environ["PATH"], **known},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr
-        return ran.stdout.splitlines()[0].partition(": ")[2]
+        return ran.stdout
+
+    def _register_application(self) -> str:
+        return self.manage("register-application", APPLICATION).splitlines()[0].partition(": ")[2]
 
     # What a client does.
 

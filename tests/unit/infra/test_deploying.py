@@ -13,8 +13,9 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from infra.artifacts import ArtifactBucket
-from infra.deploy import _check_reserve, deploy
+from infra.deploy import _check_reserve, _check_settings, _defaults, deploy
 from infra.stack import DeploymentError, Stack
+from infra.template_parts import join_parts
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {
@@ -259,3 +260,11 @@ def test_fewer_reserved_than_consumers_is_refused(reserved: str, consumers: str)
 @pytest.mark.parametrize(("reserved", "consumers"), [("20", "20"), ("0", "1000")])
 def test_enough_or_no_reserve_is_accepted(reserved: str, consumers: str) -> None:
     _check_reserve({"ExpressReservedConcurrency": reserved, "ExpressConcurrency": consumers})
+
+
+def test_settings_with_which_no_function_would_start_are_not_deployed() -> None:
+    template = join_parts()
+    parameters = _defaults(template["Parameters"])
+    _check_settings(template, parameters)
+    with pytest.raises(DeploymentError, match="needs GET_USERS_INFO_HOST"):
+        _check_settings(template, {**parameters, "Directory": "http"})
