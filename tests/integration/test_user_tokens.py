@@ -157,7 +157,7 @@ def signed(key: Any = SECRETS["user-token"]["key"], algorithm: str = "HS256", **
         (lambda: "a.b.c", "not valid"),
         (lambda: signed("x" * 64), "signature"),
         (lambda: signed(algorithm="HS512"), "signature"),
-        (lambda: jwt.encode(claims(), None, algorithm="none"), "signature"),
+        (lambda: jwt.encode(claims(), "", algorithm="none"), "signature"),
         (lambda: signed(exp=int(time.time()) - 60), "expired"),
         (lambda: signed(exp=None), "exp"),
         (lambda: signed(nbf=int(time.time()) + 60), "not yet valid"),
@@ -303,7 +303,7 @@ def test_published_keys_are_read_once(jwks: UsersService, algorithm: str) -> Non
         lambda: by_kid("RS256", key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
         lambda: by_kid("ES256", "RS256"),
         lambda: jwt.encode(claims(), "s" * 64, algorithm="HS256", headers={"kid": "RS256"}),
-        lambda: jwt.encode(claims(), None, algorithm="none", headers={"kid": "RS256"}),
+        lambda: jwt.encode(claims(), "", algorithm="none", headers={"kid": "RS256"}),
     ],
 )
 def test_what_the_published_keys_have_not_signed_is_invalid(
