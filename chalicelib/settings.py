@@ -69,7 +69,7 @@ class Settings:
     throttle_step_seconds: int
     default_locale: str
     unsent_expires_hours: int
-    row_retention_days: int
+    retention_days: int
     smtp_host: str
     smtp_port: int
     smtp_security: str
@@ -174,7 +174,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 3600)),
         default_locale=read("DEFAULT_LOCALE", _one_of(LOCALES)),
         unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 336)),
-        row_retention_days=read("ROW_RETENTION_DAYS", _whole(30, 3650)),
+        retention_days=read("RETENTION_DAYS", _whole(30, 3650)),
         smtp_host=read("SMTP_HOST"),
         smtp_port=read("SMTP_PORT", _whole(1, 65_535)),
         smtp_security=read("SMTP_SECURITY", _one_of(SMTP_SECURITIES)),

@@ -17,6 +17,14 @@ def uuid7(at: datetime, tail: bytes) -> UUID:
     return UUID(int=value)
 
 
+def made_at(identifier: str) -> datetime:
+    """The moment that a UUIDv7 was made from, to the millisecond; ValueError if it is none."""
+    value = UUID(identifier)
+    if value.version != 7:
+        raise ValueError(f"not a UUIDv7: {identifier!r}")
+    return _EPOCH + (value.int >> 80) * _MILLISECOND
+
+
 def new_id(at: datetime) -> str:
     """A fresh id that sorts by the moment it was made."""
     return str(uuid7(at, os.urandom(10)))

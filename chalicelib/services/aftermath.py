@@ -8,9 +8,10 @@ from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
+from chalicelib.services.recipients import record_letters
 from chalicelib.tables import activity
 from chalicelib.tables.base import DATABASE_ERRORS
-from chalicelib.tables.progress import set_letters
+from chalicelib.tables.dispatches import Dispatch
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,42 @@ class Incoming:
 
 
 @dataclass
+class _Letters:
+    """What becomes of one chunk's progress, and by which messages."""
+
+    dispatch: Dispatch
+    chunk: int
+    statuses: dict[int, Status] = field(default_factory=dict)
+    erased: set[int] = field(default_factory=set)
+    incoming: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        # Of two messages for one recipient the first may have found a final row.
+        record_letters(self.dispatch, self.chunk, self.statuses, self.erased - self.statuses.keys())
+
+
+@dataclass
 class Aftermath:
     """Gathers what is to be written; `failures` are the messages that have to come again."""
 
     failures: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    _letters: dict[tuple[str, int], dict[int, Status]] = field(default_factory=dict)
-    _lettered: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    _letters: dict[tuple[str, int], "_Letters"] = field(default_factory=dict)
     _hops: list[tuple[str, queues.Outgoing]] = field(default_factory=list)
 
-    def letter(self, incoming: Incoming, status: Status) -> None:
+    def letter(self, incoming: Incoming, dispatch: Dispatch, status: Status) -> None:
         """Record a final status in the chunk's progress."""
-        message = incoming.message
-        chunk = (message.dispatch_id, message.chunk)
-        self._letters.setdefault(chunk, {})[message.position] = status
-        self._lettered.setdefault(chunk, []).append(incoming.id)
+        self._of_chunk(incoming, dispatch).statuses[incoming.message.position] = status
+
+    def erased(self, incoming: Incoming, dispatch: Dispatch) -> None:
+        """The recipient is an erased user: cancelled, unless their letter tells of an end before that."""
+        self._of_chunk(incoming, dispatch).erased.add(incoming.message.position)
+
+    def _of_chunk(self, incoming: Incoming, dispatch: Dispatch) -> "_Letters":
+        chunk = incoming.message.chunk
+        found = self._letters.setdefault((dispatch.id, chunk), _Letters(dispatch, chunk))
+        found.incoming.append(incoming.id)
+        return found
 
     def hop(self, incoming: Incoming, delay_seconds: int) -> None:
         """Go on later: a new message, and the old one is acknowledged. To hide would count as a receive."""
@@ -49,12 +71,14 @@ class Aftermath:
         # The hops first: without them a pause of seconds becomes one of the visibility timeout.
         refused = queues.send_all(queue_url, [outgoing for _, outgoing in self._hops])
         self.failures += [self._hops[index][0] for index in refused]
-        for chunk, statuses in self._letters.items():
+        for letters in self._letters.values():
             try:
-                set_letters(*chunk, statuses)
+                letters.write()
             except DATABASE_ERRORS as error:
-                logger.warning("progress not recorded", extra={"dispatch": chunk[0], "error": str(error)})
-                self.failures += self._lettered[chunk]
+                logger.warning(
+                    "progress not recorded", extra={"dispatch": letters.dispatch.id, "error": str(error)}
+                )
+                self.failures += letters.incoming
         if self.counts:
             self._count(clock)
 

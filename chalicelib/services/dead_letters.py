@@ -1,5 +1,7 @@
 """Dead letters: what no worker could handle becomes a failure that everybody can see."""
 
+from collections.abc import Sequence
+
 from chalicelib import queues
 from chalicelib.domain.fanning import CHUNK_SIZE, MAX_DELAY_SECONDS, delay_until
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
@@ -9,12 +11,13 @@ from chalicelib.observability import logger
 from chalicelib.services.recipients import (
     NotQueued,
     recipient_of,
+    record_letters,
     record_not_queued,
     settle_cancelled,
 )
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.progress import set_letters
+from chalicelib.tables.unsubscribes import read_unsubscribes
 from chalicelib.tables.users_notifications import Busy, Finished, fail_unless_held
 
 REASON = "dead_letter"
@@ -28,6 +31,9 @@ def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -
     if dispatch.is_cancelled:
         settle_cancelled(dispatch, message.chunk, {message.position: message.user_id})
         return
+    if _erased(dispatch, [message.user_id]):
+        record_letters(dispatch, message.chunk, {}, [message.position])
+        return
     recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
     match fail_unless_held(recipient, REASON, clock()):
         case Busy(until):
@@ -35,9 +41,9 @@ def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -
             queues.send_or_raise(dead_queue_url, [queues.Outgoing(message.dump(), dispatch.author, delay)])
         case Finished(status):
             if status in LETTERS:
-                set_letters(dispatch.id, message.chunk, {message.position: status})
+                record_letters(dispatch, message.chunk, {message.position: status})
         case None:
-            set_letters(dispatch.id, message.chunk, {message.position: Status.FAILED})
+            record_letters(dispatch, message.chunk, {message.position: Status.FAILED})
             logger.error("recipient failed", extra={"dispatch": dispatch.id, "user": message.user_id})
 
 
@@ -64,15 +70,21 @@ def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     if user_ids is None:
         # Nobody knows any more who they were, but how many.
         size = min(CHUNK_SIZE, int(dispatch.recipients) - chunk * CHUNK_SIZE)
-        if size > 0:
-            set_letters(dispatch.id, chunk, dict.fromkeys(range(size), Status.FAILED))
+        record_letters(dispatch, chunk, dict.fromkeys(range(size), Status.FAILED))
         return
-    record_not_queued(
-        dispatch,
-        chunk,
-        [NotQueued(position, user_id, Status.FAILED, REASON) for position, user_id in enumerate(user_ids)],
-        clock,
-    )
+    erased = _erased(dispatch, user_ids)
+    failed = [
+        NotQueued(position, user_id, Status.FAILED, REASON)
+        for position, user_id in enumerate(user_ids)
+        if user_id not in erased
+    ]
+    positions = [position for position, user_id in enumerate(user_ids) if user_id in erased]
+    record_not_queued(dispatch, chunk, failed, positions, clock)
+
+
+def _erased(dispatch: Dispatch, user_ids: Sequence[str]) -> set[str]:
+    found = read_unsubscribes(user_ids, consistent=True)
+    return {user_id for user_id, row in found.items() if row.erases(dispatch.id)}
 
 
 def _dispatch_of(dispatch_id: str) -> Dispatch | None:

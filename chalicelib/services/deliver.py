@@ -24,7 +24,7 @@ from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import clear_unsent_letter
-from chalicelib.tables.unsubscribes import Unsubscribe, refuses
+from chalicelib.tables.unsubscribes import Unsubscribe
 from chalicelib.tables.users_notifications import (
     Busy,
     Claimed,
@@ -52,7 +52,7 @@ class _Read:
     """What the whole batch needs to know, read at its start."""
 
     dispatches: dict[str, Dispatch]
-    scopes: dict[str, set[str]]
+    unsubscribes: dict[str, Unsubscribe]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Delivery:
             for incoming in batch:
                 self._put_off(incoming, error)
             return None
-        return _Read(dispatches, {each.user_id: each.scopes or set() for each in found[Unsubscribe]})
+        return _Read(dispatches, {each.user_id: each for each in found[Unsubscribe]})
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
         try:
@@ -137,6 +137,10 @@ class Delivery:
         if dispatch.is_cancelled:
             self._end_cancelled(incoming, dispatch)
             return None
+        unsubscribe = read.unsubscribes.get(message.user_id)
+        if unsubscribe and unsubscribe.erases(dispatch.id):
+            self._after.erased(incoming, dispatch)
+            return None
         if not self._send_fits(dispatch.type):
             self._after.hop(incoming, 0)
             return None
@@ -148,12 +152,12 @@ class Delivery:
             claim = claim_for_sending(recipient, message.address, lease, now)
         match claim:
             case Finished(status):
-                self._after.letter(incoming, status)
+                self._after.letter(incoming, dispatch, status)
             case Busy(until):
                 self._after.hop(incoming, delay_until(until, now))
             case Claimed(row):
-                scopes = read.scopes.get(message.user_id, set())
-                return _Job(incoming, dispatch, row, refuses(scopes, dispatch.type))
+                is_unsubscribed = unsubscribe is not None and unsubscribe.refuses(dispatch.type)
+                return _Job(incoming, dispatch, row, is_unsubscribed)
         return None
 
     def _end_cancelled(self, incoming: Incoming, dispatch: Dispatch) -> None:
@@ -161,7 +165,7 @@ class Delivery:
         message = incoming.message
         with self._outages_put_off(incoming):
             for status in final_statuses(dispatch, {message.position: message.user_id}).values():
-                self._after.letter(incoming, status)
+                self._after.letter(incoming, dispatch, status)
 
     def _send_fits(self, channel: str) -> bool:
         return self._seconds_to_send() >= CHANNELS[channel].longest_send_seconds()
@@ -197,7 +201,7 @@ class Delivery:
             return
         self._after.counts[f"{job.dispatch.type} {outcome.status}"] += 1
         if outcome.status.is_terminal:
-            self._after.letter(job.incoming, outcome.status)
+            self._after.letter(job.incoming, job.dispatch, outcome.status)
             return
         self._after.hop(job.incoming, delay_until(outcome.not_before or outcome.at, self._clock()))
         if job.row.reason and job.row.last_attempts is None:

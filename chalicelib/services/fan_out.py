@@ -4,6 +4,7 @@ A chunk may be worked twice, or by two at once: who has no row is queued, and th
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
@@ -22,7 +23,7 @@ from chalicelib.services.recipients import NotQueued, record_not_queued, settle_
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.unsubscribes import unsubscribed_among
+from chalicelib.tables.unsubscribes import read_unsubscribes
 
 
 def fan_out(message: FanOutMessage, lane: Lane, group: str, clock: Clock) -> None:
@@ -79,48 +80,61 @@ def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> Non
     user_ids = read_chunk(dispatch.audience_id, chunk)
     if user_ids is None:
         raise MissingError(f"chunk {chunk} of audience {dispatch.audience_id}")
-    deliveries, exceptions = _sort_out(dispatch, chunk, user_ids)
-    exceptions += _send(dispatch, chunk, deliveries, lane, clock)
-    record_not_queued(dispatch, chunk, exceptions, clock)
+    sorted_out = _sort_out(dispatch, chunk, user_ids)
+    exceptions = sorted_out.exceptions + _send(dispatch, chunk, sorted_out.deliveries, lane, clock)
+    record_not_queued(dispatch, chunk, exceptions, sorted_out.erased, clock)
     logger.info(
         "fanned out",
         extra={
             "dispatch": dispatch.id,
             "chunk": chunk,
-            "queued": len(user_ids) - len(exceptions),
+            "queued": len(user_ids) - len(exceptions) - len(sorted_out.erased),
             "exceptions": len(exceptions),
+            "erased": len(sorted_out.erased),
         },
     )
 
 
-def _sort_out(
-    dispatch: Dispatch, chunk: int, user_ids: Sequence[str]
-) -> tuple[list[DeliveryMessage], list[NotQueued]]:
+@dataclass(frozen=True)
+class _SortedOut:
+    """The recipients of a chunk: who is sent to, who gets a row and why, and the positions of the erased."""
+
+    deliveries: list[DeliveryMessage] = field(default_factory=list)
+    exceptions: list[NotQueued] = field(default_factory=list)
+    erased: list[int] = field(default_factory=list)
+
+
+def _sort_out(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> _SortedOut:
     channel = CHANNELS[dispatch.type]
-    refusing = unsubscribed_among(user_ids, dispatch.type)
+    # It may lag a moment behind: deliver checks again, and what is erased is erased a second time.
+    unsubscribes = read_unsubscribes(user_ids, consistent=False)
+    erased = {user_id for user_id, row in unsubscribes.items() if row.erases(dispatch.id)}
+    refusing = {user_id for user_id, row in unsubscribes.items() if row.refuses(dispatch.type)} - erased
     people: Mapping[str, Person] | None
     try:
         people = directory().people(
-            [each for each in user_ids if each not in refusing], channel.contact_field
+            [each for each in user_ids if each not in refusing | erased], channel.contact_field
         )
     except DirectoryUnavailableError as error:
         logger.warning("directory unavailable", extra={"dispatch": dispatch.id, "error": str(error)})
         people = None
-    deliveries: list[DeliveryMessage] = []
-    exceptions: list[NotQueued] = []
+    found = _SortedOut()
     for position, user_id in enumerate(user_ids):
+        if user_id in erased:
+            found.erased.append(position)
+            continue
         if user_id in refusing:
-            exceptions.append(NotQueued(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
+            found.exceptions.append(NotQueued(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
             continue
         if people is None:
-            exceptions.append(NotQueued(position, user_id, Status.UNSENT, "directory unavailable"))
+            found.exceptions.append(NotQueued(position, user_id, Status.UNSENT, "directory unavailable"))
             continue
-        found = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
-        if isinstance(found, str):
-            exceptions.append(NotQueued(position, user_id, Status.WRONG_CONTACT, found))
+        delivery = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
+        if isinstance(delivery, str):
+            found.exceptions.append(NotQueued(position, user_id, Status.WRONG_CONTACT, delivery))
         else:
-            deliveries.append(found)
-    return deliveries, exceptions
+            found.deliveries.append(delivery)
+    return found
 
 
 def _send(

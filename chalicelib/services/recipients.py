@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_due
+from chalicelib.domain.retention import expiry_beside, row_expiry
 from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock, iso
 from chalicelib.tables.dispatches import Dispatch
@@ -35,8 +35,24 @@ def recipient_of(dispatch: Dispatch, user_id: str, chunk: int, position: int) ->
         chunk=chunk,
         position=position,
         due_at=iso(due),
-        expires_at=int((due + timedelta(days=configured.row_retention_days)).timestamp()),
+        expires_at=row_expiry(due, configured.retention_days),
     )
+
+
+def record_letters(
+    dispatch: Dispatch, chunk: int, statuses: Mapping[int, Status], erased: Iterable[int] = ()
+) -> None:
+    """Set the letters of some positions of a chunk, if there are any (see `set_letters`)."""
+    erased = list(erased)
+    if statuses or erased:
+        set_letters(dispatch.id, chunk, statuses, letters_expiry(dispatch, chunk), erased)
+
+
+def letters_expiry(dispatch: Dispatch, chunk: int) -> int:
+    """Until when the progress of a chunk is kept."""
+    configured = settings.current()
+    due = chunk_due(dispatch.due, chunk, configured.throttle_step_seconds)
+    return expiry_beside(row_expiry(due, configured.retention_days))
 
 
 def final_statuses(dispatch: Dispatch, users: Mapping[int, str]) -> dict[int, Status]:
@@ -51,17 +67,20 @@ def settle_cancelled(dispatch: Dispatch, chunk: int, users: Mapping[int, str]) -
 
     Whoever wrote such a row may have died before its letter, and without one it would count as cancelled.
     """
-    if final := final_statuses(dispatch, users):
-        set_letters(dispatch.id, chunk, final)
+    record_letters(dispatch, chunk, final_statuses(dispatch, users))
 
 
-def record_not_queued(dispatch: Dispatch, chunk: int, found: Iterable[NotQueued], clock: Clock) -> None:
-    """Write a row for each who has none yet, then the letters of what stands in the rows."""
+def record_not_queued(
+    dispatch: Dispatch, chunk: int, found: Iterable[NotQueued], erased: Iterable[int], clock: Clock
+) -> None:
+    """Write a row for each who has none yet, then the letters of what stands in the rows.
+
+    `erased` are the positions of erased users: a letter is all they get.
+    """
     standing: dict[int, Status] = {}
     for each in found:
         recipient = recipient_of(dispatch, each.user_id, chunk, each.position)
         status = add_exception(recipient, each.status, each.reason, dispatch.lane, clock(), each.address)
         if status in LETTERS:
             standing[each.position] = status
-    if standing:
-        set_letters(dispatch.id, chunk, standing)
+    record_letters(dispatch, chunk, standing, erased)

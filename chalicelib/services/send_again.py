@@ -1,15 +1,16 @@
 """Send again by hand what has failed: it becomes unsent, and goes the way of everything that is unsent."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from chalicelib import settings
+from chalicelib.domain.retention import expiry_beside, row_expiry
 from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
 from chalicelib.services.notifications import visible
 from chalicelib.services.rights import Principal
-from chalicelib.tables.dispatches import Dispatch, dispatches_of
+from chalicelib.tables.dispatches import Dispatch, dispatches_of, keep_dispatch
 from chalicelib.tables.failed import failed_rows, reopen_failed, still_failed
+from chalicelib.tables.notifications import keep_notification
 from chalicelib.tables.progress import reopen_failed_letter
 from chalicelib.tables.users_notifications import UsersNotification
 
@@ -42,6 +43,7 @@ def send_failed_again(
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         if dispatch.is_cancelled:
             continue
+        _keep_longer(dispatch, clock)
         rows = still_failed([(user_id, dispatch.id)], before) if user_id else failed_rows(dispatch.id, before)
         for row in rows:
             if done == limit:
@@ -53,11 +55,18 @@ def send_failed_again(
     return done
 
 
+def _keep_longer(dispatch: Dispatch, clock: Clock) -> None:
+    """Rows that are due anew live anew: what they name must not go before them. Before any row, so."""
+    expires_at = expiry_beside(row_expiry(clock(), settings.current().retention_days))
+    keep_dispatch(dispatch.id, expires_at)
+    keep_notification(dispatch.notification_id, expires_at)
+
+
 def _reopen(row: UsersNotification, dispatch: Dispatch, clock: Clock) -> int:
     now = clock()
-    expires_at = int((now + timedelta(days=settings.current().row_retention_days)).timestamp())
+    expires_at = row_expiry(now, settings.current().retention_days)
     if not reopen_failed(row, dispatch.lane, now, expires_at):
         return 0
     # Should this be lost, the recipient counts as failed until the next outcome has set the letter.
-    reopen_failed_letter(row.dispatch_id, int(row.chunk), int(row.position))
+    reopen_failed_letter(row.dispatch_id, int(row.chunk), int(row.position), expiry_beside(expires_at))
     return 1

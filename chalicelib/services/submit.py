@@ -11,6 +11,7 @@ from chalicelib.channels import CHANNELS
 from chalicelib.domain.fanning import ChunkRange, chunk_count
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.messages import FanOutMessage
+from chalicelib.domain.retention import dispatch_expiry
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
@@ -23,7 +24,6 @@ from chalicelib.tables.requests import Request, remember
 
 MAX_USERS = 100_000
 KEY_KEPT = timedelta(hours=24)
-AUDIENCE_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
     found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
     if found is None:
         notification.put()
-        write_audience(ids.audience, users, ids.created_at + AUDIENCE_KEPT)
+        write_audience(ids.audience, users, int(dispatch.expires_at))
         # Last: what has a dispatch is complete. Its mark holds it until the queue does.
         is_pending = add_pending(dispatch)
     else:
@@ -140,6 +140,10 @@ def _rows(
     submission: Submission, principal: Principal, ids: _Ids, recipients: int
 ) -> tuple[Notification, Dispatch]:
     created_at = iso(ids.created_at)
+    configured = settings.current()
+    expires_at = dispatch_expiry(
+        ids.created_at, chunk_count(recipients), configured.throttle_step_seconds, configured.retention_days
+    )
     notification = Notification(
         ids.notification,
         month=created_at[:7],
@@ -152,6 +156,7 @@ def _rows(
         author=principal.author,
         created_at=created_at,
         dispatch_id=ids.dispatch,
+        expires_at=expires_at,
     )
     dispatch = Dispatch(
         ids.dispatch,
@@ -163,5 +168,6 @@ def _rows(
         recipients=recipients,
         chunks=chunk_count(recipients),
         due_at=created_at,
+        expires_at=expires_at,
     )
     return notification, dispatch

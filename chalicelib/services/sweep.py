@@ -14,10 +14,12 @@ from chalicelib.domain.backoff import unsent_pause
 from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
+from chalicelib.domain.retention import expiry_beside
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
 from chalicelib.services.addressing import delivery_to
+from chalicelib.services.erasure import erase_again, erase_rows
 from chalicelib.services.submit import hand_to_fan_out
 from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
 from chalicelib.tables.progress import clear_unsent_letter, set_letters
@@ -28,6 +30,7 @@ from chalicelib.tables.unsent import (
     settle_finished,
     unsent_rows,
 )
+from chalicelib.tables.unsubscribes import read_unsubscribes, to_erase_again
 from chalicelib.tables.users_notifications import UsersNotification
 
 PENDING_AFTER_SECONDS = 60
@@ -36,6 +39,9 @@ PENDING_AFTER_SECONDS = 60
 ROWS_AT_ONCE = 100
 MAX_ROWS = 2_000
 """Of one lane in one run, so that a queue that has just come back is not flooded."""
+
+ERASING_SECONDS = 15.0
+"""What one run spends on erasures: users with very many rows take several."""
 
 TIME_KEPT_BACK_SECONDS = 15.0
 """No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow.
@@ -64,12 +70,30 @@ class _Ready:
 def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int]:
     """One run over both lanes, express first; how many of what were handled."""
     counts: Counter[str] = Counter()
-    for lane in (Lane.EXPRESS, Lane.REGULAR):
-        for part in (_sweep_pending, _sweep_unsent):
-            with _isolated(counts, lane=str(lane)):
-                part(lane, clock, remaining_seconds, counts)
+    _sweep_lane(Lane.EXPRESS, clock, remaining_seconds, counts)
+    with _isolated(counts, part="erasures"):
+        _sweep_erasures(clock, remaining_seconds, counts)
+    _sweep_lane(Lane.REGULAR, clock, remaining_seconds, counts)
     logger.info("swept", extra=dict(counts))
     return dict(counts)
+
+
+def _sweep_lane(
+    lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
+) -> None:
+    for part in (_sweep_pending, _sweep_unsent):
+        with _isolated(counts, lane=str(lane)):
+            part(lane, clock, remaining_seconds, counts)
+
+
+def _sweep_erasures(clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]) -> None:
+    """Look at tombstones once more, for a part of the run: what is left over waits for the next."""
+    end = max(remaining_seconds() - ERASING_SECONDS, 0)
+    for tombstone in to_erase_again(clock(), ROWS_AT_ONCE):
+        if remaining_seconds() < end:
+            return
+        with _isolated(counts, user=tombstone.user_id):
+            counts["users erased"] += erase_again(tombstone, clock, lambda: remaining_seconds() - end)
 
 
 def _sweep_pending(
@@ -100,11 +124,15 @@ def _sweep_unsent(
 def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> Counter[str]:
     counts: Counter[str] = Counter()
     dispatches = read_dispatches({row.dispatch_id for row in rows})
+    unsubscribes = read_unsubscribes({row.user_id for row in rows}, consistent=True)
     waiting: list[tuple[UsersNotification, Dispatch]] = []
     for row in rows:
         with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
             dispatch = dispatches.get(row.dispatch_id)
-            if row.state is not Status.UNSENT:
+            unsubscribe = unsubscribes.get(row.user_id)
+            if unsubscribe and unsubscribe.erases(row.dispatch_id):
+                counts["erased"] += erase_rows([row], clock)
+            elif row.state is not Status.UNSENT:
                 _settle(row, row.state, clock)
             elif dispatch is not None and dispatch.is_cancelled:
                 counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
@@ -194,5 +222,6 @@ def _finish(row: UsersNotification, status: Status, reason: str, clock: Clock) -
 
 def _settle(row: UsersNotification, status: Status, clock: Clock) -> None:
     """What follows from a final row: first its letter, then the mark by which a next run would find it."""
-    set_letters(row.dispatch_id, int(row.chunk), {int(row.position): status})
+    expires_at = expiry_beside(int(row.expires_at))
+    set_letters(row.dispatch_id, int(row.chunk), {int(row.position): status}, expires_at)
     settle_finished(row, status, clock())

@@ -1,20 +1,15 @@
 """Audiences: the user ids of a dispatch, a hundred to a chunk, packed at 16 bytes each."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from uuid import UUID
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.domain.fanning import CHUNK_SIZE
-from chalicelib.tables.base import MAX_PUTS, Table, batch_put
+from chalicelib.tables.base import MAX_PUTS, Table, batch_put, in_parallel
 
 CHUNKS_OF_A_PART = 100
 """A hash key holds so many chunks, so that the reads of a large audience spread over partitions."""
-
-WRITERS = 8
-"""Batches written at once: 100,000 users are 40 batches, and the API has 29 seconds for all it does."""
 
 ID_BYTES = 16
 
@@ -28,7 +23,7 @@ class AudienceChunk(Table):
     part = UnicodeAttribute(hash_key=True)
     chunk = NumberAttribute(range_key=True)
     user_ids = BinaryAttribute(legacy_encoding=False)
-    expires_at = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
 
 
 def _part(audience_id: str, chunk: int) -> str:
@@ -45,22 +40,20 @@ def unpack(packed: bytes) -> list[str]:
     return [str(UUID(bytes=packed[start : start + ID_BYTES])) for start in range(0, len(packed), ID_BYTES)]
 
 
-def write_audience(audience_id: str, user_ids: Sequence[UUID], expires_at: datetime) -> None:
-    """Write all chunks of an audience. Written again, they are the same."""
+def write_audience(audience_id: str, user_ids: Sequence[UUID], expires_at: int | None) -> None:
+    """Write all chunks of an audience. Written again, they are the same. None: it is kept for good."""
     chunks = [
         AudienceChunk(
             part=_part(audience_id, chunk),
             chunk=chunk,
             user_ids=pack(user_ids[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE]),
-            expires_at=int(expires_at.timestamp()),
+            expires_at=expires_at,
         )
         for chunk in range(-(-len(user_ids) // CHUNK_SIZE))
     ]
     batches = [chunks[start : start + MAX_PUTS] for start in range(0, len(chunks), MAX_PUTS)]
-    AudienceChunk.table()  # connected before the threads start
-    with ThreadPoolExecutor(WRITERS) as pool:
-        for written in [pool.submit(batch_put, batch) for batch in batches]:
-            written.result()
+    AudienceChunk.table()
+    in_parallel(batch_put, batches)
 
 
 def read_chunks(audience_id: str, chunks: int) -> Iterator[tuple[int, list[str]]]:

@@ -49,6 +49,7 @@ class Dispatch(Table):
     due_at = UnicodeAttribute()
     pending = UnicodeAttribute(null=True)
     cancelled_at = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     by_notification = ByNotification()
     pending_index = Pending()
@@ -77,6 +78,13 @@ def add_pending(dispatch: Dispatch) -> bool:
     except ConditionFailedError as failure:
         return failure.item is None or "pending" in failure.item
     return True
+
+
+def keep_dispatch(dispatch_id: str, until: int) -> None:
+    """Keep a dispatch at least until then; one that is kept for good, or longer, stays so."""
+    row = Dispatch
+    with suppress(ConditionFailedError):  # its own echo, too
+        row.change(dispatch_id, actions=[row.expires_at.set(until)], condition=row.expires_at < until)
 
 
 def unmark_pending(dispatch_id: str) -> None:

@@ -1,9 +1,11 @@
 """Notifications: what is said."""
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from contextlib import suppress
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.tables.base import Table, batch_get
+from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 from chalicelib.tables.listing import keys_page
 
 
@@ -41,6 +43,7 @@ class Notification(Table):
     is_express = BooleanAttribute()
     author = UnicodeAttribute()
     created_at = UnicodeAttribute()
+    expires_at = NumberAttribute(null=True)  # none: a notification that recurs is kept
     dispatch_id = UnicodeAttribute(null=True)  # its first: the index of dispatches lags a moment behind
 
     by_month = ByMonth()
@@ -60,3 +63,10 @@ def notifications_page(author: str | None, month: str, before: str | None, limit
     ids = [entry.id for entry in keys_page(index, [key], before, limit, newest_first=True)]
     found = {row.id: row for row in batch_get({Notification: ids}, consistent=True)[Notification]}
     return [found[each] for each in ids if each in found]
+
+
+def keep_notification(notification_id: str, until: int) -> None:
+    """Keep a notification at least until then; one that is kept for good, or longer, stays so."""
+    row = Notification
+    with suppress(ConditionFailedError):  # its own echo, too
+        row.change(notification_id, actions=[row.expires_at.set(until)], condition=row.expires_at < until)

@@ -3,7 +3,7 @@
 Setting a letter twice changes nothing, so the counts are exact however often a message is worked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -22,21 +22,32 @@ class Progress(Table):
 
     dispatch_id = UnicodeAttribute(hash_key=True)
     chunk = NumberAttribute(range_key=True)
+    expires_at = NumberAttribute(null=True)
 
 
 def _path(position: int) -> Path:
     return Path(f"p{position}")
 
 
-def set_letters(dispatch_id: str, chunk: int, statuses: Mapping[int, Status]) -> None:
+def set_letters(
+    dispatch_id: str,
+    chunk: int,
+    statuses: Mapping[int, Status],
+    expires_at: int,
+    erased: Iterable[int] = (),
+) -> None:
     """Record the status of some positions of a chunk, in one write.
 
     A final status overwrites; unsent only fills an empty place: a late unsent must not hide a final status.
+    So do the positions of `erased` users, as cancelled: their rows are gone, their letters tell what was.
     """
-    actions: list[Action] = []
+    actions: list[Action] = [Progress.expires_at.set(Progress.expires_at | expires_at)]
     for position, status in statuses.items():
         path, letter = _path(position), LETTERS[status]
         actions.append(path.set(letter) if status.is_terminal else path.set(path | letter))
+    for position in erased:
+        path = _path(position)
+        actions.append(path.set(path | LETTERS[Status.CANCELLED]))
     Progress.change(dispatch_id, chunk, actions=actions)
 
 
@@ -47,14 +58,14 @@ def clear_unsent_letter(dispatch_id: str, chunk: int, position: int) -> None:
         Progress.change(dispatch_id, chunk, actions=[path.remove()], condition=path == LETTERS[Status.UNSENT])
 
 
-def reopen_failed_letter(dispatch_id: str, chunk: int, position: int) -> None:
+def reopen_failed_letter(dispatch_id: str, chunk: int, position: int, expires_at: int) -> None:
     """A failed recipient is unsent again; if another letter stands there by now, that is the newer truth."""
     path = _path(position)
     with suppress(ConditionFailedError):
         Progress.change(
             dispatch_id,
             chunk,
-            actions=[path.set(LETTERS[Status.UNSENT])],
+            actions=[path.set(LETTERS[Status.UNSENT]), Progress.expires_at.set(expires_at)],
             condition=path == LETTERS[Status.FAILED],
         )
 

@@ -13,7 +13,8 @@ from pynamodb.attributes import UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib.domain.times import iso, later
+from chalicelib.domain.ids import made_at
+from chalicelib.domain.times import iso, later, parse
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
@@ -72,10 +73,19 @@ class Unsubscribe(Table):
         """Whether the user is erased, and has not come back."""
         return self.erased_at is not None
 
+    def refuses(self, channel: str) -> bool:
+        """Whether the user wants nothing by a channel."""
+        scopes = self.scopes or ()
+        return EVERYTHING in scopes or channel in scopes
 
-def refuses(scopes: Iterable[str], channel: str) -> bool:
-    """Whether somebody with these unsubscribed scopes wants nothing by a channel."""
-    return EVERYTHING in scopes or channel in scopes
+    def erases(self, dispatch_id: str) -> bool:
+        """Whether the user is erased from a dispatch: for good, or since it is older than their return.
+
+        Such a recipient gets no row and no message, only the letter of a cancelled one.
+        """
+        if self.is_tombstone:
+            return True
+        return self.erased_before is not None and made_at(dispatch_id) <= parse(self.erased_before)
 
 
 def _listed_actions(user_id: str, now: datetime) -> list[Action]:
@@ -107,10 +117,10 @@ def find(user_id: str) -> Unsubscribe | None:
     return Unsubscribe.one(user_id, consistent=True)
 
 
-def unsubscribed_among(user_ids: Iterable[str], channel: str) -> set[str]:
-    """Who of these users wants nothing by a channel; may lag a moment behind (deliver checks again)."""
-    found = batch_get({Unsubscribe: user_ids}, consistent=False)[Unsubscribe]
-    return {row.user_id for row in found if refuses(row.scopes or (), channel)}
+def read_unsubscribes(user_ids: Iterable[str], *, consistent: bool) -> dict[str, Unsubscribe]:
+    """What these users refuse, of whom there is anything."""
+    found = batch_get({Unsubscribe: user_ids}, consistent=consistent)[Unsubscribe]
+    return {row.user_id: row for row in found}
 
 
 def add_scope(user_id: str, scope: str, now: datetime) -> None:

@@ -52,6 +52,7 @@ def walk(api: Api, path: str) -> list[dict[str, Any]]:
 
 class TestList:
     def test_newest_first_over_the_months(self, world: World, api: Api) -> None:
+        world.configure("RETENTION_DAYS", "60")
         posted = []
         for day in (datetime(2026, 9, 30, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC), START):
             for minute in range(3):

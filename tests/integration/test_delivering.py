@@ -14,10 +14,9 @@ from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later
 from chalicelib.security import SecretUnavailableError, read_unsubscribe_link
 from chalicelib.services.letters import KEPT_NOTIFICATIONS, _notifications, remember_notifications
-from chalicelib.services.recipients import recipient_of
+from chalicelib.services.recipients import recipient_of, record_letters
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
-from chalicelib.tables.progress import set_letters
 from chalicelib.tables.unsubscribes import Unsubscribe
 from chalicelib.tables.users_notifications import UsersNotification, add_exception
 from tests.support import factories
@@ -386,7 +385,7 @@ def test_an_unsent_letter_goes_when_the_queue_had_taken_the_message_after_all(wo
     world.queues.take(DELIVERY, 1)
     recipient = recipient_of(dispatch, ANNA, 0, 0)
     add_exception(recipient, Status.UNSENT, "queue unavailable", Lane.REGULAR, world.clock())
-    set_letters(dispatch.id, 0, {0: Status.UNSENT})
+    record_letters(dispatch, 0, {0: Status.UNSENT})
     world.queues.put(DELIVERY, waiting.body)
     world.channel.answers[address_of(ANNA)] = [Retryable("busy")]
     world.deliver()

@@ -224,5 +224,5 @@ def test_a_run_has_a_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_with_nothing_to_do_it_costs_a_few_requests(world: World) -> None:
     world.checks = False
     assert world.sweep() == {}
-    assert dict(world.database.requests) == {"Query": 16}
+    assert dict(world.database.requests) == {"Query": 17}
     assert world.queues.batches == 0

@@ -35,7 +35,7 @@ from chalicelib.domain.times import iso, later, parse
 from chalicelib.services import authentication, rate_limits
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
-from chalicelib.tables import audiences, base
+from chalicelib.tables import base
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.dispatches import Dispatch
@@ -108,7 +108,7 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     for outside_service in (http, tokens, signed_tokens):
         outside_service.forget()
     _one_at_a_time(monkeypatch)
-    monkeypatch.setattr(audiences, "WRITERS", 1)  # whoever records requests wants them in their order
+    monkeypatch.setattr(base, "PARALLEL", 1)  # whoever records requests wants them in their order
     return deployed
 
 

@@ -28,7 +28,7 @@ WRONG = {
     "THROTTLE_STEP_SECONDS": ["", "x", "-1", "86401", "1.5"],
     "DEFAULT_LOCALE": ["", "de", "EN"],
     "UNSENT_EXPIRES_HOURS": ["0", "721"],
-    "ROW_RETENTION_DAYS": ["29", "3651"],
+    "RETENTION_DAYS": ["29", "3651"],
     "SMTP_HOST": [""],
     "SMTP_PORT": ["0", "65536", "smtp"],
     "SMTP_SECURITY": ["ssl", ""],

@@ -13,15 +13,15 @@ TABLES = {
     "NOTIFICATIONS_TABLE": (
         ["id"],
         {"by_month": ["month", "id"], "by_author": ["author_month", "id"]},
-        None,
+        "expires_at",
     ),
     "AUDIENCES_TABLE": (["part", "chunk"], {}, "expires_at"),
     "DISPATCHES_TABLE": (
         ["id"],
         {"by_notification": ["notification_id", "id"], "pending": ["pending", "due_at"]},
-        None,
+        "expires_at",
     ),
-    "PROGRESS_TABLE": (["dispatch_id", "chunk"], {}, None),
+    "PROGRESS_TABLE": (["dispatch_id", "chunk"], {}, "expires_at"),
     "USERS_NOTIFICATIONS_TABLE": (
         ["user_id", "dispatch_id"],
         {"attention": ["attention", "attention_at"]},
