@@ -1,5 +1,6 @@
-"""Contacts of the embedded directory."""
+"""Contacts of the embedded directory: checked in one place, put singly or in batches, read and deleted."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
@@ -9,40 +10,140 @@ from zoneinfo import available_timezones
 
 from chalicelib import settings
 from chalicelib.channels import CHANNELS
-from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.tables.base import MAX_PUTS, batch_put
 from chalicelib.tables.contacts import Contact
+from chalicelib.tables.unsubscribes import read_unsubscribes
+
+FIELDS = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
+MAX_NAME_LENGTH = 200
+CHAT_IDS = range(-(2**63), 2**63)
+
+ERASED = "the user is erased: they have to subscribe again first"
+
+_NOT_IN_A_NAME = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of characters, and what breaks a line."""
+
+
+def put_contact(contact: Mapping[str, Any]) -> Contact:
+    """Put a contact, in the place of what was there."""
+    row = check(contact)
+    put_rows([row])
+    return row
 
 
 def put_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
     """Put contacts into the directory, in the place of what was there; how many. All are checked first."""
-    rows = {row.user_id: row for row in map(_row, contacts)}  # a batch with one key twice is refused
-    remaining = iter(rows.values())
-    while batch := list(islice(remaining, MAX_PUTS)):
-        batch_put(batch)
+    rows = {row.user_id: row for row in map(check, contacts)}  # a batch with one key twice is refused
+    put_rows(list(rows.values()))
     return len(rows)
 
 
-def _row(contact: Mapping[str, Any]) -> Contact:
-    try:
-        user_id = str(UUID(str(contact["user_id"])))
-    except ValueError as error:
-        raise InvalidFieldError("user_id", f"{contact['user_id']!r} is not a UUID") from error
-    email, locale, zone = contact.get("email"), contact.get("locale"), contact.get("time_zone")
+def put_rows(rows: list[Contact]) -> None:
+    """Put contacts of different users; ConflictError, and nothing changed, if one of them is erased."""
+    check_is_used()
+    if erased := erased_among(row.user_id for row in rows):
+        raise ConflictError(f"{min(erased)}: {ERASED}")
+    remaining = iter(rows)
+    while batch := list(islice(remaining, MAX_PUTS)):
+        batch_put(batch)
+
+
+def read_contact(user_id: str) -> Contact:
+    """The contact of a user."""
+    found = Contact.one(user_id, consistent=True)
+    if found is None:
+        raise NotFoundError("there is no contact of this user")
+    return found
+
+
+def delete_contact(user_id: str) -> None:
+    """Delete a user's contact, if there is one."""
+    Contact.remove(user_id)
+
+
+def erased_among(user_ids: Iterable[str]) -> set[str]:
+    """Who of these users is erased. Whose erasure comes between this and a put is erased once more."""
+    return {
+        user_id for user_id, row in read_unsubscribes(user_ids, consistent=True).items() if row.is_tombstone
+    }
+
+
+def check_is_used() -> None:
+    """ConflictError where users are looked up elsewhere: what is put here would be ignored."""
+    if not is_embedded():
+        raise ConflictError("this deployment asks an outside users service: contacts are kept there")
+
+
+def is_embedded() -> bool:
+    """Whether the deployment's directory is the contacts table."""
+    return True
+
+
+def check(contact: Mapping[str, Any]) -> Contact:
+    """The contact that these fields make; InvalidFieldError names the first that cannot be taken.
+
+    A field that is missing, None or empty is not there.
+    """
+    for field in contact:
+        if field not in FIELDS:
+            raise InvalidFieldError(field[:50], f"unknown; there are: {', '.join(FIELDS)}")
+    email, zone = _text(contact, "email"), _text(contact, "time_zone")
+    locale = _text(contact, "locale")
     if email and CHANNELS["mail"].address_of(email) is None:
-        raise InvalidFieldError("email", f"{email!r} is not a mail address")
+        raise InvalidFieldError("email", "is not a mail address")
     if locale and locale not in settings.LOCALES:
-        raise InvalidFieldError("locale", f"{locale!r} is none of {', '.join(settings.LOCALES)}")
+        raise InvalidFieldError("locale", f"must be one of {', '.join(settings.LOCALES)}")
     if zone and zone not in _zones():
-        raise InvalidFieldError("time_zone", f"{zone!r} is not an IANA time zone")
+        raise InvalidFieldError("time_zone", "is not an IANA time zone")
     return Contact(
-        user_id,
-        name=contact.get("name"),
+        _user_id(contact),
+        name=_name(contact),
         email=email,
-        chat_id=contact.get("chat_id"),
+        chat_id=_chat_id(contact),
         locale=locale,
         time_zone=zone,
     )
+
+
+def _text(contact: Mapping[str, Any], field: str) -> str | None:
+    value = contact.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidFieldError(field, "must be a text")
+    return value.strip() or None
+
+
+def _user_id(contact: Mapping[str, Any]) -> str:
+    value = contact.get("user_id")
+    try:
+        return str(value if isinstance(value, UUID) else UUID(str(value)))
+    except ValueError as error:
+        raise InvalidFieldError("user_id", "is not a UUID") from error
+
+
+def _name(contact: Mapping[str, Any]) -> str | None:
+    name = _text(contact, "name")
+    if name is None:
+        return None
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidFieldError("name", f"at most {MAX_NAME_LENGTH} characters")
+    if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in name):
+        raise InvalidFieldError("name", "must not have control characters or line breaks")
+    return name
+
+
+def _chat_id(contact: Mapping[str, Any]) -> str | None:
+    value = contact.get("chat_id")
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    text = str(value) if is_number else _text(contact, "chat_id")
+    if text is None:
+        return None
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19 and int(text) in CHAT_IDS):
+        raise InvalidFieldError("chat_id", "must be a whole number of at most 64 bits")
+    return str(int(text))
 
 
 @cache
