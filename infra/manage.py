@@ -5,9 +5,12 @@ They run against the very tables and queues of a deployed stack, by the same ser
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +89,40 @@ def _add_contact(options: argparse.Namespace) -> str:
     names = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
     import_contacts([{name: getattr(options, name) for name in names}])
     return f"contact of {options.user_id} is kept"
+
+
+def _import_contacts(options: argparse.Namespace) -> str:
+    from chalicelib.services import contact_lines
+    from chalicelib.services.errors import InvalidFieldError
+
+    is_csv = options.file.suffix.lower() == ".csv"
+    try:
+        data = options.file.read_bytes()
+    except OSError as error:
+        raise InvalidFieldError("FILE", str(error)) from error
+    report = contact_lines.import_lines(
+        contact_lines.read_lines(data, contact_lines.CSV if is_csv else contact_lines.JSON_LINES),
+        tell=lambda count: print(f"{count} lines ...", file=sys.stderr),
+    )
+    return json.dumps(asdict(report), indent=2, ensure_ascii=False)
+
+
+def _erase(options: argparse.Namespace) -> str:
+    from chalicelib.domain.times import utc_now
+    from chalicelib.services.erasure import erase
+
+    if erase(str(options.user_id), "administrator:operator", utc_now, lambda: math.inf):
+        return f"{options.user_id} is erased; a tombstone is left."
+    return f"{options.user_id} is erased but for what is just being sent: the sweep deletes that in minutes."
+
+
+def _export_user(options: argparse.Namespace) -> str:
+    from chalicelib.api.users import export_out
+    from chalicelib.services.export import export_pages
+
+    pages = [export_out(page) for page in export_pages(str(options.user_id))]
+    rows = [row for page in pages for row in page.results]
+    return pages[0].model_copy(update={"results": rows, "next": None}).model_dump_json(indent=2)
 
 
 def _show(options: argparse.Namespace) -> str:
@@ -183,6 +220,12 @@ def _arguments() -> argparse.ArgumentParser:
     contact.add_argument("--chat-id")
     contact.add_argument("--locale", choices=["en", "ru"])
     contact.add_argument("--time-zone", help="an IANA name, as Europe/Moscow")
+    imported = command("import-contacts", _import_contacts, "put the contacts of a file; prints a report")
+    imported.add_argument("file", type=Path, help="*.csv with a header line, else JSON lines")
+    erased = command("erase", _erase, "erase a user: all that is kept is deleted, a tombstone is left")
+    erased.add_argument("user_id", type=UUID)
+    exported = command("export-user", _export_user, "print all that is kept about a user, as JSON")
+    exported.add_argument("user_id", type=UUID)
     show = command("show", _show, "show a notification: its counts by status, and its first recipients")
     show.add_argument("id")
     show.add_argument(

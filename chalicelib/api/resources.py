@@ -2,11 +2,13 @@
 
 from chalicelib.api import (
     applications,
+    contacts,
     notification_actions,
     notifications,
     system,
     tokens,
     unsubscribes,
+    users,
     users_notifications,
 )
 from chalicelib.api.endpoints import Endpoint
@@ -21,6 +23,8 @@ ENDPOINTS: list[Endpoint] = [
         notification_actions,
         users_notifications,
         unsubscribes,
+        contacts,
+        users,
     )
     for endpoint in module.resource.endpoints
 ]

@@ -22,14 +22,14 @@ TIME_KEPT_BACK_SECONDS = 6.0
 """No further hundred of rows is begun with less left: one takes a second or two."""
 
 
-def erase(user_id: str, clock: Clock, remaining_seconds: Callable[[], float]) -> bool:
+def erase(user_id: str, by: str, clock: Clock, remaining_seconds: Callable[[], float]) -> bool:
     """Erase a user; False when something is left, which the sweep then erases within a few minutes.
 
     Done again it does no harm.
     """
     set_tombstone(user_id, clock())
     is_done = _erase_what_is_kept(user_id, clock, remaining_seconds)
-    logger.info("erased", extra={"user": user_id, "done": is_done})
+    logger.info("erased", extra={"user": user_id, "by": by, "done": is_done})
     return is_done
 
 

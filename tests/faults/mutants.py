@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "unsubscribes are not looked at before a send",
         "chalicelib/services/deliver.py",
-        "refuses(scopes, dispatch.type))",
-        "False)",
+        "unsubscribe is not None and unsubscribe.refuses(dispatch.type)",
+        "False",
     ),
     Mutant(
         "what was sent is tried to be written down once",

@@ -13,10 +13,12 @@ from chalicelib.services.rights import Principal
 from chalicelib.services.submit import Accepted, submit
 from chalicelib.tables.audiences import read_chunk
 from tests.support.aws import World
-from tests.support.factories import SHOP, submission, user_id, user_ids
+from tests.support.factories import SHOP, START, submission, user_id, user_ids
 
 REGULAR = "FAN_OUT_REGULAR_QUEUE_URL"
 DAY = 86_400
+EXPIRES_AT = int(START.timestamp()) + 2 * 60 + (30 + 16) * DAY
+"""Of three chunks the last is due two minutes later; rows are kept 30 days, what they name 16 days more."""
 
 
 def post(world: World, **changes: Any) -> Accepted:
@@ -38,10 +40,13 @@ def test_everything_is_written_before_one_message_goes_out(world: World) -> None
         "author": "application:shop",
         "created_at": "2026-11-23T10:00:00.000Z",
         "dispatch_id": dispatch.id,
+        "expires_at": EXPIRES_AT,
     }
     (row,) = world.table("DISPATCHES_TABLE")
     assert (row["recipients"], row["chunks"], row["due_at"]) == (250, 3, "2026-11-23T10:00:00.000Z")
     assert "pending" not in row
+    assert row["expires_at"] == EXPIRES_AT
+    assert {chunk["expires_at"] for chunk in world.table("AUDIENCES_TABLE")} == {EXPIRES_AT}
     assert [len(read_chunk(dispatch.audience_id, chunk) or []) for chunk in range(3)] == [100, 100, 50]
     (message,) = world.queues.waiting(REGULAR)
     assert (message.fan_out.chunks.first, message.fan_out.chunks.last) == (0, 3)

@@ -35,12 +35,13 @@ from chalicelib.domain.times import iso, later, parse
 from chalicelib.services import authentication, rate_limits
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
+from chalicelib.services.erasure import erase
 from chalicelib.tables import base
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.progress import letters_of_chunks
-from chalicelib.tables.unsubscribes import add_scope
+from chalicelib.tables.unsubscribes import Unsubscribe, add_scope
 from chalicelib.workers import dead_letters, deliver, fan_out, sweep
 from infra.definitions import create_queues, create_tables, queue_definitions
 from tests.support import factories
@@ -317,6 +318,18 @@ class Database:
 
         self._events.register_first(f"before-call.dynamodb.{operation}", refuse)
 
+    def before(self, operation: str, table: str, happens: Callable[[], Any]) -> None:
+        """Just before the next request of a kind something else happens, whole."""
+        left = [1]
+
+        def look(params: Any, **_: Any) -> None:
+            body = params["body"].decode() if isinstance(params["body"], bytes) else str(params["body"])
+            if left[0] and f'"{table}' in body:
+                left[0] = 0
+                happens()
+
+        self._events.register_first(f"before-call.dynamodb.{operation}", look)
+
     def record(self, operation: str, table: str = "") -> list[Row]:
         """A list that grows by the body of each request of a kind."""
         seen: list[Row] = []
@@ -393,6 +406,10 @@ class World:
 
     def unsubscribes(self, user: str, scope: str) -> None:
         add_scope(user, scope, self.clock())
+
+    def erases(self, user: str, seconds: float = FUNCTION_SECONDS) -> bool:
+        """An administrator erases a user; whether nothing is left to the sweep."""
+        return erase(user, "administrator:anna", self.clock, lambda: seconds)
 
     def submit(self, users: Sequence[str], **changes: Any) -> Dispatch:
         """Post a notification; its dispatch."""
@@ -525,6 +542,7 @@ class World:
         if not self.checks:
             return
         held = self._held()
+        unsubscribes = [Unsubscribe(**row) for row in self.table("UNSUBSCRIBES_TABLE")]
         rows = {(row["user_id"], row["dispatch_id"]): row for row in self.table("USERS_NOTIFICATIONS_TABLE")}
         for item in self.table("DISPATCHES_TABLE"):
             dispatch = Dispatch.one(item["id"], consistent=True)
@@ -532,9 +550,10 @@ class World:
             self.counts(dispatch)
             if dispatch.pending or dispatch.is_cancelled:
                 continue
+            erased = {row.user_id for row in unsubscribes if row.erases(dispatch.id)}
             for chunk in range(int(dispatch.chunks)):
                 users = read_chunk(dispatch.audience_id, chunk) or []
-                for user in users:
+                for user in set(users) - erased:
                     row = rows.get((user, dispatch.id))
                     is_final = row is not None and Status(row["status"]).is_terminal
                     is_unsent = row is not None and row.get("attention", "").startswith("unsent#")

@@ -1,0 +1,145 @@
+"""/api/v1/users: what is kept about one user, exported and erased."""
+
+import time
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from chalicelib.api.contacts import ContactOut, contact_out
+from chalicelib.api.endpoints import Resource
+from chalicelib.domain.statuses import Status
+from chalicelib.domain.times import utc_now
+from chalicelib.services.cursors import MAX_CURSOR_LENGTH
+from chalicelib.services.erasure import erase
+from chalicelib.services.export import MAX_ROWS, ExportedRow, ExportPage, export
+from chalicelib.services.rights import Access, Principal
+from chalicelib.tables.unsubscribes import Unsubscribe
+
+resource = Resource("users")
+
+ERASING_SECONDS = 20.0
+"""What a request spends on an erasure; what is left then is left to the sweep."""
+
+
+class UnsubscribeOut(BaseModel):
+    """What the user refuses; of an erased one this is all that is left."""
+
+    scopes: list[str] = Field(description="`*` or channels")
+    updated_at: str | None
+    erased_at: str | None = Field(description="When the user was erased, who has not subscribed again since")
+    erased_before: str | None = Field(
+        description="When an erased user subscribed again: what was sent before stays erased"
+    )
+
+
+class UsersNotificationOut(BaseModel):
+    """One notification to the user, with all that is kept of it."""
+
+    dispatch_id: str
+    notification_id: str
+    type: str | None = Field(
+        description="Null, as title and text, when the notification is not kept any more"
+    )
+    title: str | None
+    text: str | None
+    content_id: str | None
+    author: str | None
+    address: str | None = Field(description="Where it was sent to")
+    status: Status
+    reason: str | None
+    attempts: int
+    last_attempts: list[dict[str, str]]
+    due_at: str
+    not_before: str | None
+    updated_at: str
+    expires_at: int = Field(description="Unix time after which it goes by itself")
+
+
+class UserExport(BaseModel):
+    """What is kept about a user. Contact and unsubscribe stand on each page."""
+
+    user_id: UUID
+    contact: ContactOut | None
+    unsubscribe: UnsubscribeOut | None
+    results: list[UsersNotificationOut] = Field(description="Oldest first")
+    next: str | None = Field(description="The cursor of the next page, or null at the end")
+
+
+class ExportQuery(BaseModel):
+    """Which page."""
+
+    limit: int = Field(
+        default=50, ge=1, le=MAX_ROWS, description="A page of long texts may have less, and still a next"
+    )
+    cursor: str | None = Field(
+        default=None, max_length=MAX_CURSOR_LENGTH, description="`next` of the page before"
+    )
+
+
+class Erasure(BaseModel):
+    """A tombstone is all that is left, or will be within a few minutes."""
+
+    user_id: UUID
+    is_complete: bool = Field(
+        description="Whether all is deleted. If not, the rest goes by itself, and nothing is sent meanwhile"
+    )
+
+
+@resource.get("/api/v1/users/{user_id}", access=Access.ADMINISTRATOR)
+def export_user(user_id: UUID, query: ExportQuery) -> UserExport:
+    """What is kept about a user: contact, unsubscribes, and every users notification, page by page."""
+    return export_out(export(str(user_id), query.cursor, query.limit))
+
+
+@resource.delete("/api/v1/users/{user_id}", access=Access.ADMINISTRATOR)
+def erase_user(principal: Principal, user_id: UUID) -> Erasure:
+    """Erase a user: contact, unsubscribes and users notifications are deleted, and a tombstone is left.
+
+    From then on nothing is sent to the user nor written about them, whatever is in flight, and no contact is
+    taken, until somebody deletes the unsubscribe. Done again it does no harm. It cannot be undone.
+    """
+    end = time.monotonic() + ERASING_SECONDS
+    is_complete = erase(str(user_id), principal.author, utc_now, lambda: end - time.monotonic())
+    return Erasure(user_id=user_id, is_complete=is_complete)
+
+
+def export_out(page: ExportPage) -> UserExport:
+    """A page of an export as it is shown."""
+    return UserExport(
+        user_id=UUID(page.user_id),
+        contact=contact_out(page.contact) if page.contact else None,
+        unsubscribe=_unsubscribe(page.unsubscribe) if page.unsubscribe else None,
+        results=[_users_notification(each) for each in page.rows],
+        next=page.next_cursor,
+    )
+
+
+def _unsubscribe(row: Unsubscribe) -> UnsubscribeOut:
+    return UnsubscribeOut(
+        scopes=sorted(row.scopes or ()),
+        updated_at=row.updated_at,
+        erased_at=row.erased_at,
+        erased_before=row.erased_before,
+    )
+
+
+def _users_notification(exported: ExportedRow) -> UsersNotificationOut:
+    row, said = exported.row, exported.notification
+    return UsersNotificationOut(
+        dispatch_id=row.dispatch_id,
+        notification_id=row.notification_id,
+        type=said.type if said else None,
+        title=said.title if said else None,
+        text=said.text if said else None,
+        content_id=said.content_id if said else None,
+        author=said.author if said else None,
+        address=row.address,
+        status=row.state,
+        reason=row.reason,
+        attempts=int(row.attempts),
+        last_attempts=row.last_attempts or [],
+        due_at=row.due_at,
+        not_before=row.not_before,
+        updated_at=row.updated_at,
+        expires_at=int(row.expires_at),
+    )
