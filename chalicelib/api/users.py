@@ -7,11 +7,11 @@ from pydantic import BaseModel, Field
 
 from chalicelib.api.contacts import ContactOut, contact_out
 from chalicelib.api.endpoints import Resource
+from chalicelib.api.lists import ListQuery
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
-from chalicelib.services.cursors import MAX_CURSOR_LENGTH
 from chalicelib.services.erasure import erase
-from chalicelib.services.export import MAX_ROWS, ExportedRow, ExportPage, export
+from chalicelib.services.export import ExportedRow, ExportPage, export
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.unsubscribes import Unsubscribe
 
@@ -21,10 +21,10 @@ ERASING_SECONDS = 20.0
 """What a request spends on an erasure; what is left then is left to the sweep."""
 
 
-class UnsubscribeOut(BaseModel):
+class KeptUnsubscribe(BaseModel):
     """What the user refuses; of an erased one this is all that is left."""
 
-    scopes: list[str] = Field(description="`*` or channels")
+    channels: list[str] = Field(description="`*` is everything", examples=[["*"], ["mail"]])
     updated_at: str | None
     erased_at: str | None = Field(description="When the user was erased, who has not subscribed again since")
     erased_before: str | None = Field(
@@ -60,20 +60,9 @@ class UserExport(BaseModel):
 
     user_id: UUID
     contact: ContactOut | None
-    unsubscribe: UnsubscribeOut | None
+    unsubscribe: KeptUnsubscribe | None
     results: list[UsersNotificationOut] = Field(description="Oldest first")
     next: str | None = Field(description="The cursor of the next page, or null at the end")
-
-
-class ExportQuery(BaseModel):
-    """Which page."""
-
-    limit: int = Field(
-        default=50, ge=1, le=MAX_ROWS, description="A page of long texts may have less, and still a next"
-    )
-    cursor: str | None = Field(
-        default=None, max_length=MAX_CURSOR_LENGTH, description="`next` of the page before"
-    )
 
 
 class Erasure(BaseModel):
@@ -86,8 +75,11 @@ class Erasure(BaseModel):
 
 
 @resource.get("/api/v1/users/{user_id}", access=Access.ADMINISTRATOR)
-def export_user(user_id: UUID, query: ExportQuery) -> UserExport:
-    """What is kept about a user: contact, unsubscribes, and every users notification, page by page."""
+def export_user(user_id: UUID, query: ListQuery) -> UserExport:
+    """What is kept about a user: contact, unsubscribes, and every users notification, page by page.
+
+    A page with long texts may have less than its limit, and still a next.
+    """
     return export_out(export(str(user_id), query.cursor, query.limit))
 
 
@@ -114,9 +106,9 @@ def export_out(page: ExportPage) -> UserExport:
     )
 
 
-def _unsubscribe(row: Unsubscribe) -> UnsubscribeOut:
-    return UnsubscribeOut(
-        scopes=sorted(row.scopes or ()),
+def _unsubscribe(row: Unsubscribe) -> KeptUnsubscribe:
+    return KeptUnsubscribe(
+        channels=sorted(row.scopes or ()),
         updated_at=row.updated_at,
         erased_at=row.erased_at,
         erased_before=row.erased_before,

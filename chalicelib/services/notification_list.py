@@ -46,7 +46,7 @@ def list_notifications(
     if filters.author not in (None, author):
         return NotificationsPage([], None)  # an application sees none of another's
     month, before = _place(filters, cursor, now)
-    oldest = filters.month or _month(now - timedelta(days=settings.current().row_retention_days + 31))
+    oldest = filters.month or _month(now - timedelta(days=settings.current().retention_days + 31))
     found: list[Notification] = []
     for _ in range(MAX_READS):
         rows = notifications_page(author, month, before, READ_AT_ONCE)
