@@ -126,11 +126,12 @@ def _export_user(options: argparse.Namespace) -> str:
 
 
 def _show(options: argparse.Namespace) -> str:
+    from chalicelib.domain.times import utc_now
     from chalicelib.services import notifications
     from chalicelib.services.rights import Principal
 
     operator = Principal("administrator", "operator")
-    view = notifications.find(options.id, operator)
+    view = notifications.find(options.id, operator, utc_now())
     shown: dict[str, Any] = {
         **{
             name: getattr(view.notification, name) for name in ("id", "type", "title", "author", "created_at")
@@ -143,7 +144,7 @@ def _show(options: argparse.Namespace) -> str:
         ],
     }
     if options.recipients:
-        page = notifications.recipients(options.id, operator, None, options.recipients)
+        page = notifications.recipients(options.id, operator, utc_now(), None, options.recipients)
         shown["first_recipients"] = [
             {"user_id": each.user_id, "status": each.status, "reason": each.row.reason if each.row else None}
             for each in page.recipients

@@ -80,7 +80,7 @@ def cancel_notification(principal: Principal, notification_id: UUID) -> Notifica
     What is just being sent still goes; the counts say how many that were.
     """
     cancel(str(notification_id), principal, utc_now())
-    return shown(notifications.find(str(notification_id), principal))
+    return shown(notifications.find(str(notification_id), principal, utc_now()))
 
 
 @resource.post("/api/v1/notifications/{notification_id}/send_again", access=Access.SEND)

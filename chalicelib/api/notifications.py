@@ -232,7 +232,7 @@ def create_notification(
 @resource.get("/api/v1/notifications/{notification_id}", access=Access.READ)
 def read_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
     """A notification with its counts by status."""
-    return shown(notifications.find(str(notification_id), principal))
+    return shown(notifications.find(str(notification_id), principal, utc_now()))
 
 
 def shown(view: notifications.NotificationView) -> NotificationOut:
@@ -248,14 +248,16 @@ def shown(view: notifications.NotificationView) -> NotificationOut:
 def read_recipients(principal: Principal, notification_id: UUID, query: RecipientsQuery) -> RecipientsOut:
     """The recipients of a notification, page by page, with status and reason."""
     status = Status(query.status) if query.status else None
-    page = notifications.recipients(str(notification_id), principal, query.cursor, query.limit, status)
+    page = notifications.recipients(
+        str(notification_id), principal, utc_now(), query.cursor, query.limit, status
+    )
     return RecipientsOut(results=[_recipient(each) for each in page.recipients], next=page.next_cursor)
 
 
 @resource.get("/api/v1/notifications/{notification_id}/recipients/{user_id}", access=Access.READ)
 def read_recipient(principal: Principal, notification_id: UUID, user_id: UUID) -> RecipientStatesOut:
     """What has become of one recipient: states, times and reasons."""
-    views = notifications.recipient(str(notification_id), principal, str(user_id))
+    views = notifications.recipient(str(notification_id), principal, utc_now(), str(user_id))
     return RecipientStatesOut(results=[_recipient(each) for each in views])
 
 

@@ -14,7 +14,7 @@ def cancel(notification_id: str, principal: Principal, now: datetime) -> None:
     The functions look at their dispatch before each chunk and each batch: it takes effect within the time
     that one of those takes.
     """
-    notification = visible(notification_id, principal)
+    notification = visible(notification_id, principal, now)
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         if not dispatch.is_cancelled:
             cancel_dispatch(dispatch.id, now)

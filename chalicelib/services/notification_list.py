@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib import settings
+from chalicelib.domain.retention import LONGEST_IN_FLIGHT, is_kept
 from chalicelib.domain.times import iso
 from chalicelib.services.cursors import read_cursor, write_cursor
 from chalicelib.services.rights import Principal
@@ -46,12 +47,13 @@ def list_notifications(
     if filters.author not in (None, author):
         return NotificationsPage([], None)  # an application sees none of another's
     month, before = _place(filters, cursor, now)
-    oldest = filters.month or _month(now - timedelta(days=settings.current().retention_days + 31))
+    kept = timedelta(days=settings.current().retention_days) + LONGEST_IN_FLIGHT
+    oldest = filters.month or _month(now - kept - timedelta(days=31))
     found: list[Notification] = []
     for _ in range(MAX_READS):
         rows = notifications_page(author, month, before, READ_AT_ONCE)
         for row in rows:
-            if filters.admit(row):
+            if filters.admit(row) and is_kept(row.expires_at, now):
                 found.append(row)
             before = row.id
             if len(found) == limit:

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.domain.fanning import CHUNK_SIZE
+from chalicelib.domain.retention import is_kept
 from chalicelib.domain.statuses import Status, count_by_status, status_of_letter
 from chalicelib.services.cursors import read_cursor, write_cursor
 from chalicelib.services.errors import NotFoundError
@@ -63,9 +65,9 @@ class RecipientsPage:
     next_cursor: str | None
 
 
-def find(notification_id: str, principal: Principal) -> NotificationView:
+def find(notification_id: str, principal: Principal, now: datetime) -> NotificationView:
     """A notification as this principal may see it. Another application's is not found."""
-    notification = visible(notification_id, principal)
+    notification = visible(notification_id, principal, now)
     views = []
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):
         letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
@@ -75,14 +77,19 @@ def find(notification_id: str, principal: Principal) -> NotificationView:
 
 
 def recipients(
-    notification_id: str, principal: Principal, cursor: str | None, limit: int, status: Status | None = None
+    notification_id: str,
+    principal: Principal,
+    now: datetime,
+    cursor: str | None,
+    limit: int,
+    status: Status | None = None,
 ) -> RecipientsPage:
     """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience.
 
     With a status those who count as that. Few chunks are looked through for a page: one that is short, or
     empty, has a next.
     """
-    notification = visible(notification_id, principal)
+    notification = visible(notification_id, principal, now)
     dispatches = dispatches_of(notification.id, notification.dispatch_id)
     index, offset = map(int, read_cursor(cursor, int, int)) if cursor else (0, 0)
     found: list[RecipientView] = []
@@ -100,9 +107,9 @@ def recipients(
     return RecipientsPage(found, write_cursor(index, offset) if index < len(dispatches) else None)
 
 
-def recipient(notification_id: str, principal: Principal, user_id: str) -> list[RecipientView]:
+def recipient(notification_id: str, principal: Principal, now: datetime, user_id: str) -> list[RecipientView]:
     """What has become of one user in every dispatch of a notification to them; NotFoundError if none is."""
-    notification = visible(notification_id, principal)
+    notification = visible(notification_id, principal, now)
     dispatches = dispatches_of(notification.id, notification.dispatch_id)
     rows = read_rows((user_id, dispatch.id) for dispatch in dispatches)
     found = []
@@ -125,10 +132,14 @@ def find_place(dispatch: Dispatch, user_id: str) -> tuple[int, int] | None:
     return None
 
 
-def visible(notification_id: str, principal: Principal) -> Notification:
-    """The notification, if this principal may see it; else NotFoundError."""
+def visible(notification_id: str, principal: Principal, now: datetime) -> Notification:
+    """The notification, if it is still kept and this principal may see it; else NotFoundError."""
     notification = Notification.one(notification_id, consistent=True)
-    if notification is None or not principal.may_see(notification.author):
+    if (
+        notification is None
+        or not is_kept(notification.expires_at, now)
+        or not principal.may_see(notification.author)
+    ):
         raise NotFoundError("there is no such notification")
     return notification
 

@@ -37,7 +37,7 @@ def send_failed_again(
     on with those that are still failed. `tell` is told how many are done, now and then; at most `limit`
     are sent.
     """
-    notification = visible(notification_id, principal)
+    notification = visible(notification_id, principal, clock())
     before = later(clock(), -SETTLED_AFTER_SECONDS)
     done = 0
     for dispatch in dispatches_of(notification.id, notification.dispatch_id):

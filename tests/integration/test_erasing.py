@@ -56,6 +56,10 @@ def unsent(world: World) -> Dispatch:
     return dispatch
 
 
+def erased(world: World) -> None:
+    world.erases(ANNA)
+
+
 def comes_to_rest(world: World) -> None:
     """All that is in flight is worked, and the sweep erases once more."""
     world.settle(seconds=ERASED_AGAIN_AFTER_SECONDS)
@@ -123,7 +127,7 @@ def test_what_fails_while_she_is_erased_is_not_tried_again(
 ) -> None:
     dispatch = queued(world)
     world.channel.answers[address_of(ANNA)] = [answer]
-    world.channel.on_send = lambda letter: world.erases(ANNA) and None
+    world.channel.on_send = lambda letter: erased(world)
     world.deliver()
     comes_to_rest(world)
     assert world.channel.addresses()[address_of(ANNA)] == 1

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from chalicelib.directory.tokens import user_id_of
 from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import later, utc_now
-from chalicelib.services import send_again
+from chalicelib.services import export, send_again
 from infra import manage
 from tests.support.api import basic, principal
 from tests.support.aws import World
@@ -64,6 +65,7 @@ def test_an_application(
 def test_a_contact_and_what_became_of_a_notification(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(times, "utc_now", world.clock)
     run(monkeypatch, capsys, "add-contact", user_id(1), "--email", "anna@example.com", "--locale", "ru")
     dispatch = world.submit(user_ids(2))
     world.settle()
@@ -115,3 +117,32 @@ def test_a_refusal_is_one_line(
         manage.main()
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_contacts_of_a_file(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table, lines = tmp_path / "contacts.csv", tmp_path / "contacts.ndjson"
+    table.write_text(f"user_id,email\n{user_id(1)},anna@example.com\n{user_id(2)},boris\n")
+    lines.write_text(json.dumps({"user_id": user_id(3)}))
+    report = json.loads(run(monkeypatch, capsys, "import-contacts", str(table)))
+    assert (report["imported"], report["errors"][0]["line"]) == (1, 3)
+    assert json.loads(run(monkeypatch, capsys, "import-contacts", str(lines)))["imported"] == 1
+    assert len(world.table("CONTACTS_TABLE")) == 2
+    with pytest.raises(SystemExit, match="FILE"):
+        run(monkeypatch, capsys, "import-contacts", str(tmp_path / "nothing.csv"))
+
+
+def test_a_user_is_exported_and_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.knows(user_ids(1))
+    for _ in range(3):
+        world.submit(user_ids(1))
+    world.settle()
+    monkeypatch.setattr(export, "MAX_ROWS", 2)
+    exported = json.loads(run(monkeypatch, capsys, "export-user", user_id(1)))
+    assert (len(exported["results"]), exported["next"], exported["contact"]["name"]) == (3, None, "Anna")
+    assert "is erased" in run(monkeypatch, capsys, "erase", user_id(1))
+    left = json.loads(run(monkeypatch, capsys, "export-user", user_id(1)))
+    assert (left["results"], left["contact"], left["unsubscribe"]["channels"]) == ([], None, ["*"])

@@ -2,12 +2,13 @@
 
 import os
 from datetime import UTC, datetime, timedelta
-from uuid import RFC_4122, UUID
+from uuid import RFC_4122, UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.ids import new_id, uuid7
+from chalicelib.domain.ids import made_at, new_id, uuid7
 from chalicelib.domain.times import iso, later
 from tests.support.factories import START
 
@@ -60,3 +61,14 @@ def test_new_ids_of_one_moment_differ() -> None:
     made = {new_id(START) for _ in range(1000)}
     assert len(made) == 1000
     assert all(str(UUID(each)) == each for each in made)
+
+
+@given(moments)
+def test_the_moment_can_be_read_back_to_the_millisecond(at: datetime) -> None:
+    assert iso(made_at(new_id(at))) == iso(at)
+
+
+@pytest.mark.parametrize("other", ["dispatch", "", str(uuid4())])
+def test_of_another_id_no_moment_can_be_read(other: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        made_at(other)
