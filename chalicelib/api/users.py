@@ -32,7 +32,7 @@ class KeptUnsubscribe(BaseModel):
     )
 
 
-class UsersNotificationOut(BaseModel):
+class ExportedNotification(BaseModel):
     """One notification to the user, with all that is kept of it."""
 
     dispatch_id: str
@@ -61,7 +61,7 @@ class UserExport(BaseModel):
     user_id: UUID
     contact: ContactOut | None
     unsubscribe: KeptUnsubscribe | None
-    results: list[UsersNotificationOut] = Field(description="Oldest first")
+    results: list[ExportedNotification] = Field(description="Oldest first")
     next: str | None = Field(description="The cursor of the next page, or null at the end")
 
 
@@ -115,9 +115,9 @@ def _unsubscribe(row: Unsubscribe) -> KeptUnsubscribe:
     )
 
 
-def _users_notification(exported: ExportedRow) -> UsersNotificationOut:
+def _users_notification(exported: ExportedRow) -> ExportedNotification:
     row, said = exported.row, exported.notification
-    return UsersNotificationOut(
+    return ExportedNotification(
         dispatch_id=row.dispatch_id,
         notification_id=row.notification_id,
         type=said.type if said else None,

@@ -77,7 +77,7 @@ def check_is_used() -> None:
 
 def is_embedded() -> bool:
     """Whether the deployment's directory is the contacts table."""
-    return True
+    return settings.current().directory == "table"
 
 
 def check(contact: Mapping[str, Any]) -> Contact:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.services import contact_lines, contacts
+from chalicelib.services import contact_lines
 from chalicelib.services.contact_lines import (
     CSV,
     JSON_LINES,
@@ -223,10 +223,9 @@ def test_what_the_table_leaves_undone_is_put_again(world: World) -> None:
     assert len(kept(world)) == 30
 
 
-def test_where_an_outside_service_is_asked_nothing_is_put(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contacts, "is_embedded", lambda: False)
+def test_where_an_outside_service_is_asked_nothing_is_put(world: World) -> None:
+    world.configure("GET_USERS_INFO_HOST", "http://127.0.0.1:9/users?page={page}&field={field}")
+    world.configure("DIRECTORY", "http")
     for put in (
         lambda: put_contact({"user_id": user_id(1)}),
         lambda: import_request(f"user_id\n{ANNA}".encode(), CSV),
