@@ -1,6 +1,7 @@
 """Notifications: what is said."""
 
 from contextlib import suppress
+from datetime import datetime
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -53,6 +54,16 @@ class Notification(Table):
 def author_month(author: str, month: str) -> str:
     """Where an author's notifications of a month (2026-11) stand in their index."""
     return f"{author}#{month}"
+
+
+def let_notification_expire(notification_id: str, at: datetime) -> None:
+    """Have a notification go at a time, if it is there. Done again it is the same."""
+    with suppress(ConditionFailedError):
+        Notification.change(
+            notification_id,
+            actions=[Notification.expires_at.set(int(at.timestamp()))],
+            condition=Notification.id.exists(),
+        )
 
 
 def notifications_page(author: str | None, month: str, before: str | None, limit: int) -> list[Notification]:

@@ -15,7 +15,11 @@ TABLES = {
         {"by_month": ["month", "id"], "by_author": ["author_month", "id"]},
         "expires_at",
     ),
-    "AUDIENCES_TABLE": (["part", "chunk"], {}, "expires_at"),
+    "AUDIENCES_TABLE": (
+        ["part", "chunk"],
+        {"by_author": ["author", "part"], "listed": ["listed", "part"]},
+        "expires_at",
+    ),
     "DISPATCHES_TABLE": (
         ["id"],
         {"by_notification": ["notification_id", "id"], "pending": ["pending", "due_at"]},
@@ -27,7 +31,11 @@ TABLES = {
         {"attention": ["attention", "attention_at"]},
         "expires_at",
     ),
-    "FREQUENCIES_TABLE": (["slug"], {"due": ["due", "next_run_at"]}, None),
+    "FREQUENCIES_TABLE": (
+        ["slug"],
+        {"due": ["due", "next_run_at"], "by_author": ["author", "slug"], "listed": ["listed", "slug"]},
+        None,
+    ),
     "UNSUBSCRIBES_TABLE": (
         ["user_id"],
         {"listed": ["listed", "listed_as"], "erasing": ["erasing", "erase_at"]},
