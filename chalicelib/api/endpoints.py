@@ -146,7 +146,7 @@ class Resource:
         takes: tuple[str, ...] = (),
     ) -> Callable[..., Any]:
         def register(handler: Callable[..., Any]) -> Callable[..., Any]:
-            hints = get_type_hints(handler)
+            hints = get_type_hints(handler, include_extras=True)
             answer = hints.pop("return")
             usual = HTTPStatus.NO_CONTENT if answer is NoneType else HTTPStatus.OK
             self.endpoints.append(

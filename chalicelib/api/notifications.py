@@ -1,16 +1,15 @@
 """/api/v1/notifications: send them, and see what became of them."""
 
 import hashlib
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
+from chalicelib.api.fields import ContentFields, Id, absent
 from chalicelib.api.lists import ListQuery
-from chalicelib.channels import CHANNELS
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
 from chalicelib.services import notifications, submit
@@ -20,60 +19,20 @@ from chalicelib.tables.notifications import Notification
 
 resource = Resource("notifications")
 
-Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-"""An id as it is stored, which needs no check on its way out."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_LIMITS = [channel.limits for channel in CHANNELS.values()]
-
-
-def _one_line(value: str) -> str:
-    if _CONTROL.search(value):
-        raise ValueError("must be one line, without control characters")
-    return _not_blank(value.strip())
-
-
-def _plain(value: str) -> str:
-    if _CONTROL_IN_TEXT.search(value):
-        raise ValueError("must be without control characters, but for tabs and line breaks")
-    return _not_blank(value)
-
-
-def _not_blank(value: str) -> str:
-    # What takes no space on the screen, as U+200B, is no text either.
-    if not any(character.isprintable() and not character.isspace() for character in value):
-        raise ValueError("must not be blank")
-    return value
-
-
-class NewNotification(BaseModel):
+class NewNotification(ContentFields):
     """A notification, and who it is for."""
 
-    type: str = Field(
-        description="The channel",
-        json_schema_extra={"enum": [*sorted(CHANNELS)]},
-        examples=["mail"],
-        max_length=32,
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["users"]}, {"required": ["audience_id"]}]}
     )
-    title: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
-        AfterValidator(_one_line),
-    ] = Field(description="One line; a channel may take less", examples=["Your order has been shipped"])
-    text: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
-        AfterValidator(_plain),
-    ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
+
     users: Annotated[list[UUID], FailFast()] = Field(
+        default_factory=list,
         description=f"1 to {submit.MAX_USERS} user ids, with or without dashes; each counts once",
         json_schema_extra={"minItems": 1, "maxItems": submit.MAX_USERS},
     )
-    is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
-    content_id: Annotated[str, Field(max_length=255, coerce_numbers_to_str=True)] | None = Field(
-        default=None, description="What it is about, in the client's own words"
-    )
+    audience_id: UUID = Field(default_factory=absent, description="In place of `users`: a complete audience")
 
 
 class SubmitHeaders(BaseModel):
@@ -213,11 +172,14 @@ def create_notification(
             type=body.type,
             title=body.title,
             text=body.text,
-            users=body.users,
+            users=body.users if "users" in body.model_fields_set else None,
+            audience_id=str(body.audience_id) if "audience_id" in body.model_fields_set else None,
             is_express=body.is_express,
             content_id=body.content_id,
             key=key,
-            body_hash=hashlib.sha256(body.model_dump_json().encode()).hexdigest() if key else "",
+            body_hash=hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
+            if key
+            else "",
         ),
         principal,
         utc_now(),

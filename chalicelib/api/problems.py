@@ -14,6 +14,8 @@ from chalicelib.services.errors import (
     InvalidFieldError,
     NotAuthenticatedError,
     NotFoundError,
+    OutdatedError,
+    RejectedLinesError,
     TooManyError,
     TooManyRequestsError,
 )
@@ -59,6 +61,8 @@ REFUSALS: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     AlreadyThereError: HTTPStatus.CONFLICT,
     ConflictError: HTTPStatus.CONFLICT,
+    OutdatedError: HTTPStatus.PRECONDITION_FAILED,
+    RejectedLinesError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
@@ -79,9 +83,13 @@ def problem(status: HTTPStatus, detail: str, errors: list[FieldError] | None = N
 
 def refusal(error: Exception) -> Response:
     """The answer to what a use case refused."""
-    errors = (
-        [FieldError(field=error.field, reason=error.reason)] if isinstance(error, InvalidFieldError) else []
-    )
+    errors: list[FieldError] = []
+    if isinstance(error, InvalidFieldError):
+        errors = [FieldError(field=error.field, reason=error.reason)]
+    elif isinstance(error, RejectedLinesError):
+        errors = [
+            FieldError(field=f"line {line}", reason=reason) for line, reason in error.lines[:MAX_FIELD_ERRORS]
+        ]
     answer = problem(REFUSALS[type(error)], str(error), errors)
     if isinstance(error, TooManyRequestsError):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)

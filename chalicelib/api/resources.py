@@ -2,7 +2,9 @@
 
 from chalicelib.api import (
     applications,
+    audiences,
     contacts,
+    frequencies,
     notification_actions,
     notifications,
     system,
@@ -22,6 +24,8 @@ ENDPOINTS: list[Endpoint] = [
         notifications,
         notification_actions,
         users_notifications,
+        audiences,
+        frequencies,
         unsubscribes,
         contacts,
         users,

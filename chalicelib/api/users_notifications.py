@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chalicelib.api.endpoints import Resource
-from chalicelib.api.notifications import Id
+from chalicelib.api.fields import Id
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
 from chalicelib.services import users_notifications

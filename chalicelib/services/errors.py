@@ -13,6 +13,14 @@ class InvalidFieldError(RefusedError):
         self.field, self.reason = field, reason
 
 
+class RejectedLinesError(RefusedError):
+    """Some lines of a list cannot be accepted, and so nothing of it: their numbers and reasons."""
+
+    def __init__(self, lines: list[tuple[int, str]]) -> None:
+        super().__init__(f"{len(lines)} lines were not accepted")
+        self.lines = lines
+
+
 class TooManyError(RefusedError):
     """More than a limit allows."""
 
@@ -43,6 +51,10 @@ class ForbiddenError(RefusedError):
 
 class ConflictError(RefusedError):
     """The state of a thing does not allow it; says which."""
+
+
+class OutdatedError(RefusedError):
+    """What is to be changed is not as the client has read it."""
 
 
 class TooManyRequestsError(RefusedError):

@@ -7,19 +7,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chalicelib import queues, settings
-from chalicelib.channels import CHANNELS
 from chalicelib.domain.fanning import ChunkRange, chunk_count
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.retention import dispatch_expiry
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
+from chalicelib.services import audiences
+from chalicelib.services.content import Content, check_content, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audiences import write_audience
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch, add_pending, unmark_pending
-from chalicelib.tables.notifications import Notification, author_month
+from chalicelib.tables.notifications import Notification
 from chalicelib.tables.requests import Request, remember
 
 MAX_USERS = 100_000
@@ -28,12 +29,16 @@ KEY_KEPT = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Submission:
-    """What a client asks for. `key` is its Idempotency-Key, with the hash of the body that it came with."""
+    """What a client asks for: a notification to `users`, or to an audience.
+
+    `key` is its Idempotency-Key, with the hash of the body that it came with.
+    """
 
     type: str
     title: str
     text: str
-    users: Sequence[UUID]
+    users: Sequence[UUID] | None = None
+    audience_id: str | None = None
     is_express: bool = False
     content_id: str | None = None
     key: str | None = None
@@ -61,13 +66,17 @@ class _Ids:
 def submit(submission: Submission, principal: Principal, now: datetime) -> Accepted:
     """Check, write down, hand to fan out. Every write can be run again with the same ids."""
     _check(submission)
-    users = list(dict.fromkeys(submission.users))
+    users = list(dict.fromkeys(submission.users or ()))
+    recipients = len(users)
+    if submission.audience_id is not None:
+        recipients = int(audiences.usable(submission.audience_id, principal, now).recipients)
     ids = _choose_ids(submission, principal, now)
-    notification, dispatch = _rows(submission, principal, ids, len(users))
+    notification, dispatch = _rows(submission, principal, ids, recipients)
     found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
     if found is None:
         notification.put()
-        write_audience(ids.audience, users, int(dispatch.expires_at))
+        if submission.audience_id is None:
+            write_audience(ids.audience, users, int(dispatch.expires_at))
         # Last: what has a dispatch is complete. Its mark holds it until the queue does.
         is_pending = add_pending(dispatch)
     else:
@@ -76,7 +85,7 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
         hand_to_fan_out(dispatch)
     logger.info(
         "accepted",
-        extra={"dispatch": ids.dispatch, "recipients": len(users), "author": principal.author},
+        extra={"dispatch": ids.dispatch, "recipients": recipients, "author": principal.author},
     )
     return Accepted(notification, dispatch, ids.is_repeat)
 
@@ -97,17 +106,17 @@ def hand_to_fan_out(dispatch: Dispatch) -> bool:
 
 
 def _check(submission: Submission) -> None:
-    channel = CHANNELS.get(submission.type)
-    if channel is None:
-        raise InvalidFieldError("type", f"unknown channel; there are: {', '.join(sorted(CHANNELS))}")
-    if len(submission.title) > channel.limits.title:
-        raise InvalidFieldError("title", f"at most {channel.limits.title} characters by {channel.name}")
-    if len(submission.text) > channel.limits.text:
-        raise InvalidFieldError("text", f"at most {channel.limits.text} characters by {channel.name}")
+    check_content(submission.type, submission.title, submission.text)
+    if submission.audience_id is not None:
+        if submission.users is not None:
+            raise InvalidFieldError("audience_id", "in place of users, not beside them")
+        return
+    if submission.users is None:
+        raise InvalidFieldError("users", "required, or an audience_id in place of them")
     if not submission.users:
         raise InvalidFieldError("users", "at least one user is needed")
     if len(submission.users) > MAX_USERS:
-        raise TooManyError(f"users: at most {MAX_USERS} in one request")
+        raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
 
 
 def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> _Ids:
@@ -139,35 +148,25 @@ def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> 
 def _rows(
     submission: Submission, principal: Principal, ids: _Ids, recipients: int
 ) -> tuple[Notification, Dispatch]:
-    created_at = iso(ids.created_at)
     configured = settings.current()
     expires_at = dispatch_expiry(
         ids.created_at, chunk_count(recipients), configured.throttle_step_seconds, configured.retention_days
     )
-    notification = Notification(
-        ids.notification,
-        month=created_at[:7],
-        author_month=author_month(principal.author, created_at[:7]),
-        type=submission.type,
-        title=submission.title,
-        text=submission.text,
-        content_id=submission.content_id,
-        is_express=submission.is_express,
-        author=principal.author,
-        created_at=created_at,
-        dispatch_id=ids.dispatch,
-        expires_at=expires_at,
+    content = Content(
+        submission.type, submission.title, submission.text, submission.is_express, submission.content_id
     )
+    notification = new_notification(content, ids.notification, principal.author, ids.created_at)
+    notification.dispatch_id, notification.expires_at = ids.dispatch, expires_at
     dispatch = Dispatch(
         ids.dispatch,
         notification_id=ids.notification,
-        audience_id=ids.audience,
+        audience_id=submission.audience_id or ids.audience,
         type=submission.type,
         author=principal.author,
         is_express=submission.is_express,
         recipients=recipients,
         chunks=chunk_count(recipients),
-        due_at=created_at,
+        due_at=notification.created_at,
         expires_at=expires_at,
     )
     return notification, dispatch

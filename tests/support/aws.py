@@ -411,7 +411,7 @@ class World:
         """An administrator erases a user; whether nothing is left to the sweep."""
         return erase(user, "administrator:anna", self.clock, lambda: seconds)
 
-    def submit(self, users: Sequence[str], **changes: Any) -> Dispatch:
+    def submit(self, users: Sequence[str] | None, **changes: Any) -> Dispatch:
         """Post a notification; its dispatch."""
         asked = factories.submission(users, **changes)
         accepted = submit_service.submit(asked, factories.SHOP, self.clock())

@@ -74,9 +74,10 @@ def address_of(user: str) -> str:
     return f"user-{UUID(user).int}@example.com"
 
 
-def submission(named: Sequence[str], /, **changes: Any) -> Submission:
-    """What a client asks for."""
-    asked = Submission(type="mail", title="Title", text="Text", users=[UUID(user) for user in named])
+def submission(named: Sequence[str] | None, /, **changes: Any) -> Submission:
+    """What a client asks for. It names users, or an audience among the changes."""
+    users = None if named is None else [UUID(user) for user in named]
+    asked = Submission(type="mail", title="Title", text="Text", users=users)
     return replace(asked, **changes)
 
 

@@ -1,0 +1,85 @@
+"""Fields that more than one resource has."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+
+from chalicelib.channels import CHANNELS
+from chalicelib.services.content import Content
+
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""An id as it is stored, which needs no check on its way out."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LIMITS = [channel.limits for channel in CHANNELS.values()]
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def absent() -> Any:
+    """The default of what may be left out but not be null; what is named is in `model_fields_set`."""
+    return None
+
+
+def one_line(value: str) -> str:
+    """Text of one line that is not blank."""
+    if _CONTROL.search(value):
+        raise ValueError("must be one line, without control characters")
+    return _not_blank(value.strip())
+
+
+def _plain(value: str) -> str:
+    if _CONTROL_IN_TEXT.search(value):
+        raise ValueError("must be without control characters, but for tabs and line breaks")
+    return _not_blank(value)
+
+
+def _not_blank(value: str) -> str:
+    # What takes no space on the screen, as U+200B, is no text either.
+    if not any(character.isprintable() and not character.isspace() for character in value):
+        raise ValueError("must not be blank")
+    return value
+
+
+def _within_reach(value: datetime) -> datetime:
+    # Compared before anything is counted with it: at the ends of the calendar nothing can be.
+    if not EARLIEST <= value < LATEST:
+        raise ValueError(f"must be from {EARLIEST.year} to {LATEST.year - 1}")
+    return value
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""A time with its zone."""
+
+
+class ContentFields(BaseModel):
+    """What a notification says."""
+
+    type: str = Field(
+        description="The channel",
+        json_schema_extra={"enum": [*sorted(CHANNELS)]},
+        examples=["mail"],
+        max_length=32,
+    )
+    title: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
+        AfterValidator(one_line),
+    ] = Field(description="One line; a channel may take less", examples=["Your order has been shipped"])
+    text: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
+        AfterValidator(_plain),
+    ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
+    is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
+    content_id: Annotated[str, Field(max_length=255, coerce_numbers_to_str=True)] | None = Field(
+        default=None, description="What it is about, in the client's own words"
+    )
+
+    @property
+    def content(self) -> Content:
+        return Content(self.type, self.title, self.text, self.is_express, self.content_id)
