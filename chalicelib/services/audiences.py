@@ -4,12 +4,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
+from chalicelib.domain.retention import dispatch_expiry
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
@@ -200,8 +201,8 @@ def end(audience_id: str, now: datetime) -> str | None:
 def kept_until(chunks: int, now: datetime) -> datetime:
     """When no dispatch that was made before needs its ids any more, nor anybody who looks at it."""
     configured = settings.current()
-    sent_by = later(now, chunks * configured.throttle_step_seconds)
-    return sent_by + timedelta(days=configured.row_retention_days)
+    until = dispatch_expiry(now, chunks, configured.throttle_step_seconds, configured.retention_days)
+    return datetime.fromtimestamp(until, UTC)
 
 
 def frequencies_of(audience: Audience, now: datetime) -> list[str]:
