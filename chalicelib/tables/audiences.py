@@ -17,7 +17,6 @@ CHUNKS_OF_A_PART = 100
 """A hash key holds so many chunks, so that the reads of a large audience spread over partitions."""
 
 ID_BYTES = 16
-CHUNK_BYTES = CHUNK_SIZE * ID_BYTES
 
 
 class ByAuthor(GlobalSecondaryIndex["AudienceChunk"]):
@@ -96,11 +95,12 @@ def write_packed(audience_id: str, packed: bytes, expires_at: datetime | None) -
 
 
 def _chunks(audience_id: str, packed: bytes, expires_at: int | None) -> list[AudienceChunk]:
+    size = CHUNK_SIZE * ID_BYTES
     return [
         AudienceChunk(
             part=_part(audience_id, chunk),
             chunk=chunk,
-            user_ids=packed[chunk * CHUNK_BYTES : (chunk + 1) * CHUNK_BYTES],
+            user_ids=packed[chunk * size : (chunk + 1) * size],
             expires_at=expires_at,
         )
         for chunk in range(chunk_count(len(packed) // ID_BYTES))

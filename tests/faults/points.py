@@ -56,6 +56,8 @@ class SevenPoints:
         self.unsubscribed_at: dict[str, datetime] = {}
         self.accepted: dict[str, list[Acceptance]] = defaultdict(list)
         self.log: list[str] = []
+        self.are_watched = True
+        """No, where it is not the scenario's own notification that is worked on."""
         self.are_failed_sent_again = False
         """From now on who is failed may become unsent, and be counted as failed for a moment longer."""
 
@@ -63,6 +65,8 @@ class SevenPoints:
 
     def after_step(self) -> None:
         """Points 1 and 3, and that counts tell the truth, at this very moment."""
+        if not self.are_watched:
+            return
         rows = {
             (row["user_id"], row["dispatch_id"]): row
             for row in self._tables.rows("USERS_NOTIFICATIONS_TABLE")

@@ -9,13 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
+from chalicelib.domain.statuses import Status
+from chalicelib.domain.times import later
+from chalicelib.services import audiences, frequencies
 from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
-from chalicelib.services.rights import Scope
+from chalicelib.services.content import Content
+from chalicelib.services.recipients import NotQueued, record_not_queued
+from chalicelib.services.rights import Principal, Scope
+from chalicelib.services.submit import submit
 from chalicelib.tables.unsubscribes import add_scope
-from tests.faults.scenarios import ANNA, BEN
-from tests.support.factories import START
+from tests.faults.scenarios import ANNA, BEN, CARL, DORA, EVA
+from tests.support.factories import START, submission, user_id
+
+OPERATOR = Principal("administrator", "anna")
 
 PASSWORD = "correct horse battery staple"
 
@@ -39,6 +48,8 @@ class Request:
     """What the client may be answered who asks again after no answer, beside what was to be answered."""
     leaves: frozenset[str] = frozenset()
     """Tables in which a request that broke off may leave what nothing names, and expires."""
+    tells_later: frozenset[str] = frozenset()
+    """Tables that a request which broke off leaves behind the truth, until the next outcome is written."""
     status: int = 200
 
     def event(self, authorization: str, names: Names) -> dict[str, Any]:
@@ -49,7 +60,11 @@ class Request:
             body = body.replace(f"<{name}>", value) if body else body
         return {
             "httpMethod": self.method,
-            "headers": {"Content-Type": self.content_type, "Authorization": authorization},
+            "headers": {
+                "Content-Type": self.content_type,
+                "Authorization": authorization,
+                "Idempotency-Key": "the-one-request",
+            },
             "multiValueHeaders": {},
             "multiValueQueryStringParameters": {
                 name: [value] for name, value in parse_qsl(urlsplit(f"?{self.query}").query)
@@ -82,6 +97,46 @@ def _an_unsubscribe() -> Names:
     add_scope(ANNA, "mail", START)
     add_scope(ANNA, "*", START)
     return {}
+
+
+_PARTS = frozenset({"AUDIENCES_TABLE", "NOTIFICATIONS_TABLE"})
+"""What a request wrote of which it then could not make the thing that names it."""
+
+
+def _an_open_audience() -> Names:
+    audience = audiences.create("all", OPERATOR, START)
+    for number, users in ((1, [ANNA, BEN, CARL]), (3, [CARL, EVA])):
+        audiences.put_part(audience.id, number, [UUID(user).bytes for user in users], OPERATOR, START)
+    return {"audience": audience.id}
+
+
+def _an_audience() -> Names:
+    names = _an_open_audience()
+    audiences.complete(names["audience"], OPERATOR, START)
+    return names
+
+
+def _a_frequency() -> Names:
+    wanted = frequencies.Wanted(
+        timing={"period": 60}, content=Content("mail", "Title", "Text"), users=[UUID(ANNA), UUID(BEN)]
+    )
+    frequencies.create("news", wanted, OPERATOR, START)
+    return _an_audience()
+
+
+def _a_notification() -> Names:
+    asked = submission([ANNA, BEN, CARL])
+    return {"notification": submit(asked, OPERATOR, START).notification.id}
+
+
+def _a_failed_recipient() -> Names:
+    """Long ago, and with a letter that says so."""
+    long_ago = later(START, -3600)
+    accepted = submit(submission([ANNA, BEN, CARL]), OPERATOR, long_ago)
+    dispatch = accepted.dispatch
+    failed = [NotQueued(0, ANNA, Status.FAILED, "smtp 552"), NotQueued(1, BEN, Status.FAILED, "smtp 552")]
+    record_not_queued(dispatch, 0, failed, (), lambda: long_ago)
+    return {"notification": accepted.notification.id}
 
 
 REQUESTS: tuple[Request, ...] = (
@@ -143,18 +198,154 @@ REQUESTS: tuple[Request, ...] = (
         prepare=_an_unsubscribe,
         status=204,
     ),
+    Request(
+        "put a contact",
+        "PUT",
+        "/api/v1/contacts/{user_id}",
+        path={"user_id": BEN},
+        body={"email": "ben@example.com", "name": "Ben"},
+    ),
+    Request(
+        "delete a contact",
+        "DELETE",
+        "/api/v1/contacts/{user_id}",
+        path={"user_id": BEN},
+        status=204,
+    ),
+    Request(
+        "import contacts",
+        "POST",
+        "/api/v1/contacts/import",
+        content_type="text/csv",
+        body="user_id,email\n" + "".join(f"{user_id(n)},user-{n}@example.com\n" for n in range(100, 130)),
+    ),
+    Request(
+        "make an audience",
+        "POST",
+        "/api/v1/audiences",
+        body={"name": "all"},
+        status=201,
+        leaves=_PARTS,
+    ),
+    Request(
+        "put a part of an audience",
+        "PUT",
+        "/api/v1/audiences/{audience_id}/parts/{number}",
+        path={"audience_id": "audience", "number": "2"},
+        body={"users": [BEN, CARL, DORA]},
+        prepare=_an_open_audience,
+    ),
+    Request(
+        "complete an audience",
+        "POST",
+        "/api/v1/audiences/{audience_id}/complete",
+        path={"audience_id": "audience"},
+        prepare=_an_open_audience,
+    ),
+    Request(
+        "delete an audience",
+        "DELETE",
+        "/api/v1/audiences/{audience_id}",
+        path={"audience_id": "audience"},
+        prepare=_an_audience,
+        status=204,
+        repeats_with=frozenset({404}),  # it is gone already
+    ),
+    Request(
+        "send to an audience",
+        "POST",
+        "/api/v1/notifications",
+        body={"type": "mail", "title": "Title", "text": "Text", "audience_id": "<audience>"},
+        prepare=_an_audience,
+        status=201,
+    ),
+    Request(
+        "make a frequency",
+        "POST",
+        "/api/v1/notification_frequencies",
+        body={
+            "slug": "news",
+            "period": 3600,
+            "notification": {"type": "mail", "title": "Title", "text": "Text"},
+            "users": [ANNA, BEN, CARL],
+        },
+        status=201,
+        repeats_with=frozenset({409}),  # it is there already
+        leaves=_PARTS,
+    ),
+    Request(
+        "change a frequency",
+        "PATCH",
+        "/api/v1/notification_frequencies/{slug}",
+        path={"slug": "news"},
+        body={
+            "cron": "30 9 * * *",
+            "time_zone": "Europe/Moscow",
+            "period": None,
+            "notification": {"type": "mail", "title": "Another", "text": "Text"},
+            "audience_id": "<audience>",
+        },
+        prepare=_a_frequency,
+        leaves=_PARTS,
+    ),
+    Request(
+        "pause a frequency",
+        "PATCH",
+        "/api/v1/notification_frequencies/{slug}",
+        path={"slug": "news"},
+        body={"is_paused": True},
+        prepare=_a_frequency,
+    ),
+    Request(
+        "delete a frequency",
+        "DELETE",
+        "/api/v1/notification_frequencies/{slug}",
+        path={"slug": "news"},
+        prepare=_a_frequency,
+        status=204,
+        repeats_with=frozenset({404}),
+    ),
+    Request(
+        "cancel a notification",
+        "POST",
+        "/api/v1/notifications/{notification_id}/cancel",
+        path={"notification_id": "notification"},
+        prepare=_a_notification,
+    ),
+    Request(
+        "send again who failed",
+        "POST",
+        "/api/v1/notifications/{notification_id}/send_again",
+        path={"notification_id": "notification"},
+        body={},
+        prepare=_a_failed_recipient,
+        tells_later=frozenset({"PROGRESS_TABLE"}),
+    ),
+    Request(
+        "erase a user",
+        "DELETE",
+        "/api/v1/users/{user_id}",
+        path={"user_id": ANNA},
+        prepare=_a_failed_recipient,
+    ),
 )
 
-_VOLATILE = frozenset({"used", "window", "tries", "expires_at", "last_used_at"})
+_VOLATILE = frozenset(
+    {"used", "window", "tries", "expires_at", "last_used_at", "version", "listed", "pending"}
+)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z?")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-_HASH = re.compile(r"\$argon2id\$\S+|[0-9a-f]{32,64}")
+_MARK = re.compile(r"news \d+ [0-9a-f]{8}")
+_HASH = re.compile(r"\$argon2id\$\S+|[0-9a-f]{16,64}")
 
 
 def what_stands(row: Mapping[str, Any]) -> str:
-    """An item, but for times, made-up ids, hashes and counts that may be one more."""
+    """An item, but for times, made-up ids, hashes and counts that may be one more.
+
+    And but for the pending mark: what holds a dispatch that did not reach the queue is shown elsewhere.
+    """
     kept = {name: str(value) for name, value in sorted(row.items()) if name not in _VOLATILE}
     text = json.dumps(kept)
-    for pattern, word in ((_TIME, "time"), (_ID, "id"), (_HASH, "hash")):
+    for pattern, word in ((_TIME, "time"), (_ID, "id"), (_MARK, "mark"), (_HASH, "hash")):
         text = pattern.sub(word, text)
     return text
