@@ -130,8 +130,8 @@ MUTANTS = (
     Mutant(
         "who was final before a cancellation is not looked at",
         "chalicelib/services/recipients.py",
-        "    if final := final_statuses(dispatch, users):\n",
-        "    if final := {}:\n",
+        "record_letters(dispatch, chunk, final_statuses(dispatch, users))",
+        "record_letters(dispatch, chunk, {})",
         "cancelled",
     ),
     Mutant(
