@@ -62,6 +62,11 @@ class Recorder:
         for variable, handler in world.handlers.items():
             world.handlers[variable] = self.lambda_of(variable, handler)
 
+    def begin_anew(self) -> None:
+        """Forget what was taken down; the functions remember what they know."""
+        for taken in (self.entries, self.invocations, self.log_bytes, self.largest, self.unknown):
+            taken.clear()
+
     @contextmanager
     def acting(self, function: str) -> Iterator[None]:
         """One run of a function."""

@@ -146,6 +146,23 @@ def others_section() -> str:
     )
 
 
+def rights_section() -> str:
+    """What it costs to know who asks."""
+    rows = []
+    for who in scenarios.callers():
+        rows += [
+            _amounts(f"{who}, the first time", scenarios.rights(who, 0).ledger),
+            _amounts(f"{who}, a moment later", scenarios.rights(who, 1).ledger),
+        ]
+    return _section(
+        "Who asks",
+        "A request for a notification that is not there: one consistent read of its own, and all else is"
+        " spent to know who asks, to count an application's requests, and to hold log-ins within their limit."
+        " What was checked a moment ago costs nothing more: it is believed for half a minute.",
+        _table(["", "requests", "with polling", "read units", "write units"], rows),
+    )
+
+
 def idle_section() -> str:
     """What is spent while nobody sends anything."""
     sweeps = scenarios.idle_minute().ledger * scenarios.SWEEPS_IN_AN_HOUR
@@ -206,6 +223,7 @@ SECTIONS: Sequence[Callable[[], str]] = (
     partial(lane_section, Lane.REGULAR),
     partial(lane_section, Lane.EXPRESS),
     others_section,
+    rights_section,
     idle_section,
     prices_section,
 )

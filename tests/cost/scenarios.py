@@ -13,6 +13,8 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Retryable
 from chalicelib.domain.times import later
 from chalicelib.security import read_secret
+from chalicelib.services import authentication
+from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
 from chalicelib.settings import current
 from chalicelib.tables import base
@@ -20,7 +22,7 @@ from chalicelib.tables.contacts import Contact
 from tests.cost import moto_shortcuts
 from tests.cost.ledger import Ledger
 from tests.cost.recorder import Recorder
-from tests.support.api import Api
+from tests.support.api import Api, basic
 from tests.support.aws import Queues, ScriptedChannel, Waiting, World, use_test_account
 from tests.support.factories import user_id, user_ids
 
@@ -95,7 +97,16 @@ class Stage:
         # One time for all, so that two runs write the same bytes.
         for module in ("requests", "notifications"):
             monkeypatch.setattr(f"chalicelib.api.{module}.utc_now", self.world.clock)
-        password = register_application("shop", self.world.clock()).password
+        now = self.world.clock()
+        password = register_application("shop", now).password
+        secret = create_administrator("anna", now)
+        self.authorizations = {
+            "an application": f"shop {password}",
+            "an administrator by a token": f"Bearer {issue_token('anna', now)}",
+            "an administrator by login and password": basic("anna", secret),
+        }
+        """Who may post, and how."""
+        authentication.forget()
         self._api = Api(f"shop {password}")
         self.recorder = Recorder(self.world, monkeypatch)
 
@@ -113,6 +124,12 @@ class Stage:
         with self.recorder.acting("api"):
             answer = self._api.post(PATH, body)
         assert answer.status == 201, answer.body
+
+    def ask(self, who: str) -> None:
+        """One request that needs nothing but its rights, and a notification that is not there."""
+        with self.recorder.acting("api"):
+            answer = Api(self.authorizations[who]).get(f"{PATH}{user_id(1)}/")
+        assert answer.status == 404, answer.body
 
     def sweep(self) -> dict[str, int]:
         with self.recorder.acting("sweep"):
@@ -167,6 +184,22 @@ def swept(lane: Lane) -> Recording:
         scene.world.clock.advance(60)
         assert scene.sweep() == {"requeued": 1}
         scene.settle(1)
+        return scene.recording()
+
+
+def callers() -> list[str]:
+    """Everybody who may ask, and how they say who they are."""
+    with stage() as scene:
+        return list(scene.authorizations)
+
+
+def rights(who: str, earlier: int) -> Recording:
+    """What a request costs after so many earlier ones within the same minute, in the same function."""
+    with stage() as scene:
+        for _ in range(earlier):
+            scene.ask(who)
+        scene.recorder.begin_anew()
+        scene.ask(who)
         return scene.recording()
 
 

@@ -14,7 +14,14 @@ LOG_ALLOWANCE = 1.5
 
 
 @pytest.mark.parametrize(
-    "section", [report.introduction, report.others_section, report.idle_section, report.prices_section]
+    "section",
+    [
+        report.introduction,
+        report.others_section,
+        report.rights_section,
+        report.idle_section,
+        report.prices_section,
+    ],
 )
 def test_the_document_says_what_is_counted(section: Any) -> None:
     assert section() in report.DOCUMENT.read_text("utf-8"), "`make cost` writes docs/costs.md anew"
@@ -28,6 +35,7 @@ def test_the_document_has_nothing_else() -> None:
         "The regular lane",
         "The express lane",
         "What goes wrong, and what is large",
+        "Who asks",
         "An idle hour",
         "Prices and assumptions",
     ]
@@ -38,6 +46,13 @@ def test_an_idle_minute_is_seventeen_queries_that_find_nothing() -> None:
     minute = scenarios.idle_minute().ledger
     assert {line.operation for line in minute.lines} == {"Query"}
     assert minute.by_functions == Amount(requests=17, reads=17 * 0.5, writes=0)
+
+
+def test_a_caller_who_was_checked_a_moment_ago_costs_no_further_request() -> None:
+    for who in scenarios.callers():
+        first, later = (scenarios.rights(who, earlier).ledger.by_functions for earlier in (0, 1))
+        assert later == Amount(requests=1, reads=1, writes=0), who  # of the notification that is asked for
+        assert first.requests > later.requests, who
 
 
 def test_a_retry_costs_a_claim_an_outcome_and_a_batch() -> None:
