@@ -48,9 +48,9 @@ def register(app: Chalice, endpoint: Endpoint) -> None:
 def answer(endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
     """Work a request; whatever comes of it, the answer has the id under which it was logged."""
     caller = caller_of(request)
-    logger.append_keys(request_id=caller.request_id)
     headers: Headers = {"X-Request-Id": caller.request_id, **cors.headers(request.headers.get("origin"))}
-    response = _answer(endpoint, request, path, caller, headers)
+    with logger.append_context_keys(request_id=caller.request_id):
+        response = _answer(endpoint, request, path, caller, headers)
     response.headers = {**headers, **response.headers}
     return response
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tests.faults.scenarios import ANNA
 from tests.faults.wire import Fault, Process
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def meanwhile(world: "World", fault: Fault, process: Process) -> None:
             world.all_that_is_due(sweeps=world.sweep_has_work())
         case Fault.CANCEL:
             world.cancel()
+        case Fault.ERASE:
+            world.erase(ANNA)
         case Fault.OPERATOR:
             # At this very moment: nobody sleeps, and who failed just now is left alone.
             world.points.are_failed_sent_again = True

@@ -56,6 +56,8 @@ class SevenPoints:
         self.unsubscribed_at: dict[str, datetime] = {}
         self.accepted: dict[str, list[Acceptance]] = defaultdict(list)
         self.log: list[str] = []
+        self.erased: set[str] = set()
+        """Of whom nothing is kept but a tombstone, and a letter without a name."""
         self.are_watched = True
         """No, where it is not the scenario's own notification that is worked on."""
         self.are_failed_sent_again = False
@@ -84,6 +86,8 @@ class SevenPoints:
         for key, status in self._final.items():
             if self.are_failed_sent_again and status == Status.FAILED:
                 continue
+            if key[0] in self.erased and key not in rows:
+                continue
             now = rows[key]["status"] if key in rows else "gone"
             demand(now == status, 2, f"the final row of {key} was {status} and is {now}")
         self._final |= {key: row["status"] for key, row in rows.items() if Status(row["status"]).is_terminal}
@@ -108,6 +112,8 @@ class SevenPoints:
     def _letters_tell_the_truth(self, dispatch: Row, rows: Mapping[tuple[str, str], Row]) -> None:
         for user, letter in self._letters(dispatch["id"]):
             said, row = status_of_letter(letter), rows.get((user, dispatch["id"]))
+            if row is None and user in self.erased:
+                continue
             if said.is_terminal and not (self.are_failed_sent_again and said is Status.FAILED):
                 demand(
                     row is not None and row["status"] == said, 5, f"{user} is counted as {said}, and is {row}"
@@ -120,6 +126,8 @@ class SevenPoints:
                     yield self._chunks[int(item["chunk"])][int(name[1:])], letter
 
     def _is_held(self, user: str, dispatch_id: str, row: Row | None, held: set[tuple[str, str]]) -> None:
+        if user in self.erased:
+            return  # the tombstone is their end
         if row is not None:
             if Status(row["status"]).is_terminal:
                 return
@@ -132,6 +140,10 @@ class SevenPoints:
 
     def before_send(self, user: str, function_seconds: float) -> None:
         """Points 2 and 4, and what a channel asked for when it said "try later"."""
+        demand(
+            user not in self.erased or self._has_row(user), 4,
+            f"{user} is sent to, and was erased before the claim",
+        )  # fmt: skip
         row = self._row(user)
         now = self._clock()
         demand(not Status(row["status"]).is_terminal, 2, f"{user} is sent to, and is {row['status']}")
@@ -168,6 +180,9 @@ class SevenPoints:
         (row,) = (row for row in self._tables.rows("USERS_NOTIFICATIONS_TABLE") if row["user_id"] == user)
         return row
 
+    def _has_row(self, user: str) -> bool:
+        return any(row["user_id"] == user for row in self._tables.rows("USERS_NOTIFICATIONS_TABLE"))
+
     @property
     def second_sends(self) -> int:
         """How often somebody was sent what they had already."""
@@ -185,6 +200,9 @@ class SevenPoints:
         letters = dict(self._letters(dispatch["id"]))
         shown: Counter[Status] = Counter()
         for user, allowed in expected.items():
+            if user in self.erased:
+                self._nothing_is_kept(user, rows.get(user), letters.get(user), is_cancelled)
+                continue
             allowed = allowed | {Status.CANCELLED} if is_cancelled else allowed
             row = rows.get(user)
             status = Status(row["status"]) if row else Status.QUEUED
@@ -198,6 +216,19 @@ class SevenPoints:
                 self._is_visible(user, row, is_cancelled)
             self._was_sent_once(user, status, row, dispatch["id"])
         self._no_secret(secrets)
+
+    def _nothing_is_kept(self, user: str, row: Row | None, letter: str | None, is_cancelled: bool) -> None:
+        """An erased user has no row and no contact, and is counted as what they had come to, or cancelled."""
+        demand(row is None, 7, f"{user} is erased, and there is {row}")
+        contacts = [each for each in self._tables.rows("CONTACTS_TABLE") if each["user_id"] == user]
+        demand(not contacts, 7, f"{user} is erased, and there is {contacts}")
+        tombstones = [each for each in self._tables.rows("UNSUBSCRIBES_TABLE") if each["user_id"] == user]
+        demand(
+            len(tombstones) == 1 and "erased_at" in tombstones[0] and "erasing" not in tombstones[0], 7,
+            f"{user} is erased, and the tombstone is {tombstones}",
+        )  # fmt: skip
+        counted = status_of_letter(letter, is_cancelled=is_cancelled)
+        demand(counted.is_terminal, 5, f"{user} is erased, and counted as {counted}")
 
     def _is_visible(self, user: str, row: Row, is_cancelled: bool) -> None:
         mark = row.get("attention")

@@ -35,6 +35,7 @@ class Fault(StrEnum):
     WAKES_LATE = "lease and visibility run out, another goes on, the first wakes up"
     CANCEL = "the dispatch is cancelled"
     OPERATOR = "an operator sends again what has failed"
+    ERASE = "a recipient is erased"
 
 
 BOUNDARY = (
@@ -44,6 +45,7 @@ BOUNDARY = (
     Fault.WAKES_LATE,
     Fault.CANCEL,
     Fault.OPERATOR,
+    Fault.ERASE,
 )
 """What happens between two calls."""
 PARTIAL = (Fault.PART_ONCE, Fault.PART)

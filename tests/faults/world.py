@@ -13,6 +13,7 @@ from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.times import iso, later
 from chalicelib.services import authentication, rate_limits
 from chalicelib.services.applications import register_application
+from chalicelib.services.erasure import erase
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch
@@ -256,9 +257,13 @@ class World:
                 forget_what_a_warm_function_knows()
 
     def sweep_has_work(self) -> bool:
-        return any("pending" in row for row in self.tables.rows("DISPATCHES_TABLE")) or any(
-            row.get("attention", "").startswith("unsent#")
-            for row in self.tables.rows("USERS_NOTIFICATIONS_TABLE")
+        return (
+            any("pending" in row for row in self.tables.rows("DISPATCHES_TABLE"))
+            or any("erasing" in row for row in self.tables.rows("UNSUBSCRIBES_TABLE"))
+            or any(
+                row.get("attention", "").startswith("unsent#")
+                for row in self.tables.rows("USERS_NOTIFICATIONS_TABLE")
+            )
         )
 
     # What else happens.
@@ -311,6 +316,13 @@ class World:
             for row in list(self.tables.rows("DISPATCHES_TABLE")):
                 if "cancelled_at" not in row:
                     Dispatch.change(row["id"], actions=[Dispatch.cancelled_at.set(iso(self.clock()))])
+
+    def erase(self, user: str) -> None:
+        """An administrator erases a user."""
+        self.points.erased.add(user)
+        self.points.unsubscribed_at.setdefault(user, self.clock())
+        with self.wire.off():
+            erase(user, "administrator:anna", self.clock, lambda: timeout_of("APIHandler"))
 
     def _after_step(self) -> None:
         self.points.after_step()
