@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from infra.clients import session
 from infra.deploy import function_environment
@@ -170,6 +171,38 @@ def _send_again(options: argparse.Namespace) -> str:
     )
 
 
+SECRETS = {
+    "token": "TOKEN_SECRET_ARN",
+    "link": "LINK_SECRET_ARN",
+    "user-token": "USER_TOKEN_SECRET_ARN",
+}
+"""The keys that can be rotated, each by the variable that names its secret."""
+
+
+def rotate_key(name: str, endpoint_url: str | None) -> str:
+    """Make a new key in a secret; what the keys before it have signed stays good. The new key's id."""
+    client = session(endpoint_url).client("secretsmanager", endpoint_url=endpoint_url)
+    secret_id = os.environ[SECRETS[name]]
+    secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
+    if "key" not in secret:
+        raise DeploymentError(f"the secret {name} has no key that could be rotated")
+    before = {part: secret.pop(part) for part in ("kid", "key")}
+    kid = str(int(before["kid"]) + 1) if str(before["kid"]).isdigit() else uuid4().hex[:8]
+    rotated = {
+        **secret,
+        "kid": kid,
+        "key": token_urlsafe(48),
+        "previous": [before, *secret.get("previous", [])],
+    }
+    client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(rotated))
+    return kid
+
+
+def _rotate_key(options: argparse.Namespace) -> str:
+    kid = rotate_key(options.secret, options.endpoint_url)
+    return f"signed by the key {kid} within five minutes; what earlier keys have signed stays good"
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.manage", description="Vestnik's operator's commands."
@@ -214,6 +247,8 @@ def _arguments() -> argparse.ArgumentParser:
         "print a token (JWT, an hour) of a user, for a deployment with UserAuth key",
     )
     user_token.add_argument("user_id", help="a UUID, with or without dashes")
+    rotate = command("rotate-key", _rotate_key, "make a new signing key; what earlier keys signed stays good")
+    rotate.add_argument("secret", choices=sorted(SECRETS), help="what it signs")
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")

@@ -208,7 +208,8 @@ def _demo(options: Options, emulator: Emulator) -> tuple[Credentials, bool]:
 def _greet(options: Options, credentials: Credentials, generated: bool, seconds: float) -> None:
     print(f"\nReady after {seconds:.0f} s.\n")
     print(f"  The API      {options.api_url}/api/v1/notifications/")
-    print(f"  Its schema   {options.api_url}/api/schema/")
+    print(f"  Try it out   {options.api_url}/api/schema/swagger-ui/")
+    print(f"  Read it      {options.api_url}/api/schema/redoc/")
     print(f"  The mails    {options.mails_url}")
     if generated:
         print("\nGenerated now and shown only this once:")

@@ -4,8 +4,10 @@ import json
 import sys
 from pathlib import Path
 
+import jwt
 import pytest
 
+from chalicelib import security
 from chalicelib.directory.tokens import user_id_of
 from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
@@ -37,6 +39,33 @@ def test_an_administrator_and_a_token(
     assert principal(basic("anna", password), utc_now()).name == "anna"
     token = run(monkeypatch, capsys, "token", "anna").strip()
     assert principal(f"Bearer {token}", utc_now()).name == "anna"
+
+
+def test_a_new_password_ends_the_tokens_of_the_old_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, capsys, "create-administrator", "anna")
+    token = run(monkeypatch, capsys, "token", "anna").strip()
+    password = run(monkeypatch, capsys, "set-password", "anna").splitlines()[0].split()[1]
+    assert principal(basic("anna", password), utc_now()).name == "anna"
+    with pytest.raises(NotAuthenticatedError):
+        principal(f"Bearer {token}", utc_now())
+
+
+def test_a_key_is_rotated_and_nobody_is_thrown_out(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, capsys, "create-administrator", "anna")
+    tokens = [run(monkeypatch, capsys, "token", "anna").strip()]
+    link = security.sign_unsubscribe_link(security.read_secret("link"), user_id(1), "mail")
+    for _ in range(2):
+        for secret in ("token", "link", "user-token"):
+            assert "stays good" in run(monkeypatch, capsys, "rotate-key", secret)
+        security.forget_secrets()
+        tokens.append(run(monkeypatch, capsys, "token", "anna").strip())
+    assert [jwt.get_unverified_header(token)["kid"] for token in tokens] == ["1", "2", "3"]
+    assert {principal(f"Bearer {token}", utc_now()).name for token in tokens} == {"anna"}
+    assert security.read_unsubscribe_link(security.read_secret("link"), link) == (user_id(1), "mail")
 
 
 def test_a_users_token(
