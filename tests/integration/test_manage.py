@@ -13,6 +13,7 @@ from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import later, utc_now
 from chalicelib.services import export, send_again
+from chalicelib.services.errors import NotAuthenticatedError
 from infra import manage
 from tests.support.api import basic, principal
 from tests.support.aws import World
