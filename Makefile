@@ -29,7 +29,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) $(EMULATOR_READY) ## Make both virtual environments (.venv, .venv-emulator); PYTHON=... names another python3.11
@@ -72,7 +72,8 @@ deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOIN
 .PHONY: test
 test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end
 	@$(RUN) -m pytest $(PARALLEL) tests/unit tests/integration
-	@$(RUN) -m pytest tests/e2e
+	@$(RUN) -m pytest tests/e2e tests/browser
+	@$(RUN) -m pytest tests/fuzz
 
 .PHONY: chaos
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
@@ -116,8 +117,17 @@ lock: .venv/bin/uv ## Pin requirements*.txt anew from requirements*.in; UPGRADE=
 	done
 
 .PHONY: openapi
-openapi: $(READY) ## Write docs/openapi.json anew, after a change of the API
+openapi: $(READY) ## Write docs/openapi.json and the reference in docs/api.md anew, after a change of the API
 	@$(RUN) -m chalicelib.api.openapi > docs/openapi.json
+	@$(RUN) -m infra.api_reference
+
+.PHONY: openapi-release
+openapi-release: openapi ## Make the present schema the one that no later change may break
+	@cp docs/openapi.json docs/openapi.released.json
+
+.PHONY: browser-libraries
+browser-libraries: $(READY) ## Fetch Swagger UI and Redoc anew, from npm packages, as infra/browser_libraries.py names them
+	@$(RUN) -m infra.browser_libraries
 
 .PHONY: cost
 cost: $(READY) ## Count what a dispatch costs, beside its limits and in money; writes docs/costs.md

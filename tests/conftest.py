@@ -1,6 +1,7 @@
 """Fixtures that more than one folder of tests needs."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,9 @@ from moto import mock_aws
 from tests.support.aws import World, use_test_account
 from tests.support.smtp import ScriptedSmtp
 from tests.support.users_service import UsersService
+
+if TYPE_CHECKING:
+    from tests.support.deployment import Deployment
 
 # The same examples at each run: what fails for one developer fails for all.
 settings.register_profile("vestnik", deadline=None, derandomize=True, print_blob=True)
@@ -43,3 +47,12 @@ def users_service() -> Iterator[UsersService]:
     """An outside users service that knows nobody yet."""
     with UsersService() as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def vestnik(smtp_server: ScriptedSmtp, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Deployment"]:
+    """The package deployed to one emulator, for all end-to-end tests."""
+    from tests.support.deployment import Deployment, deployed  # what most tests need not load
+
+    with deployed(Deployment(smtp_server, tmp_path_factory.mktemp("emulator") / "emulator.log")) as vestnik:
+        yield vestnik

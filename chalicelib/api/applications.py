@@ -16,7 +16,7 @@ resource = Resource("applications")
 Slug = Annotated[str, StringConstraints(pattern=names.PATTERN, max_length=names.MAX_LENGTH)]
 """The name of an application in a path."""
 
-Scopes = Annotated[set[Scope], Field(min_length=1, max_length=len(Scope), examples=[["send", "read"]])]
+Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope), examples=[["send", "read"]])]
 
 
 class NewApplication(BaseModel):
@@ -24,7 +24,7 @@ class NewApplication(BaseModel):
 
     slug: Slug = Field(description="Its name, which stands before its password", examples=["shop"])
     scopes: Scopes = Field(
-        default=set(DEFAULT_SCOPES),
+        default=sorted(DEFAULT_SCOPES),
         description="send: notifications, audiences, frequencies; read: what it made; "
         "manage: contacts and unsubscribes",
     )
@@ -62,7 +62,7 @@ class ChangedApplication(BaseModel):
 
     scopes: Scopes | None = None
     is_active: bool | None = Field(
-        default=None, description="false disables it, everywhere within half a minute"
+        default=None, description="false disables it, everywhere within half a minute", examples=[True]
     )
 
 
@@ -80,7 +80,7 @@ class Rotation(BaseModel):
 @resource.post("/api/v1/applications", access=Access.ADMINISTRATOR, status=201, refuses=(409,))
 def register_application(principal: Principal, body: NewApplication) -> ApplicationWithPassword:
     """Register an application. Its password is in the answer, this once."""
-    made = applications.register_application(body.slug, utc_now(), body.scopes, principal.author)
+    made = applications.register_application(body.slug, utc_now(), set(body.scopes), principal.author)
     return ApplicationWithPassword(**_shown(made.application), password=made.password)
 
 
@@ -102,7 +102,8 @@ def read_application(slug: Slug) -> ApplicationOut:
 @resource.patch("/api/v1/applications/{slug}", access=Access.ADMINISTRATOR)
 def change_application(slug: Slug, body: ChangedApplication) -> ApplicationOut:
     """Change what an application may do, disable it or enable it again."""
-    return ApplicationOut(**_shown(applications.change_rights(slug, body.scopes, body.is_active)))
+    scopes = set(body.scopes) if body.scopes else None
+    return ApplicationOut(**_shown(applications.change_rights(slug, scopes, body.is_active)))
 
 
 @resource.post("/api/v1/applications/{slug}/rotate", access=Access.ADMINISTRATOR)

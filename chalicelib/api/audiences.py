@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, FailFast, Field
 
 from chalicelib.api.endpoints import Resource, Upload
-from chalicelib.api.fields import Id, one_line
+from chalicelib.api.fields import ONE_LINE, Id, one_line
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.id_lists import UnreadableListError, read_ids
 from chalicelib.domain.times import iso, utc_now
@@ -28,7 +28,12 @@ class NewAudience(BaseModel):
     """An audience that is to be made."""
 
     name: Annotated[str, AfterValidator(one_line)] | None = Field(
-        default=None, max_length=200, description="For people", examples=["Everybody in Kazan"]
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="For people",
+        examples=["Everybody in Kazan"],
+        json_schema_extra={"pattern": ONE_LINE},
     )
 
 
@@ -52,7 +57,7 @@ class AudienceOut(BaseModel):
     """An audience and how far it has come."""
 
     id: Id
-    name: str | None
+    name: str | None = Field(examples=["Everybody in Kazan"])
     author: str = Field(examples=["application:shop"])
     state: AudienceState = Field(description="Only a complete one can be sent to")
     created_at: str = Field(description="UTC, ISO 8601", examples=["2026-11-23T10:00:00.000Z"])

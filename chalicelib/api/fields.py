@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
 from chalicelib.channels import CHANNELS
 from chalicelib.services.content import Content
@@ -12,9 +12,14 @@ from chalicelib.services.content import Content
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """An id as it is stored, which needs no check on its way out."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_CONTROLS_IN_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_CONTROL, _CONTROL_IN_TEXT = re.compile(f"[{_CONTROLS}]"), re.compile(f"[{_CONTROLS_IN_TEXT}]")
 _LIMITS = [channel.limits for channel in CHANNELS.values()]
+
+ONE_LINE = rf"^[^{_CONTROLS}]*[^\s{_CONTROLS}][^{_CONTROLS}]*$"
+PLAIN = rf"^[^{_CONTROLS_IN_TEXT}]*[^\s{_CONTROLS_IN_TEXT}][^{_CONTROLS_IN_TEXT}]*$"
+"""Both as the schema says it: no control characters, and not blank."""
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -52,6 +57,24 @@ def _within_reach(value: datetime) -> datetime:
     return value
 
 
+_INT64 = 2**63
+
+
+def _as_text(value: Any) -> Any:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+    return str(value) if is_number else value
+
+
+ContentId = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(
+        max_length=255,
+        json_schema_extra={"type": ["string", "integer"], "minimum": -_INT64, "maximum": _INT64 - 1},
+    ),
+]
+"""A text; a whole number of 64 bits is taken for one."""
+
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 """A time with its zone."""
 
@@ -69,14 +92,21 @@ class ContentFields(BaseModel):
         str,
         StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
         AfterValidator(one_line),
-    ] = Field(description="One line; a channel may take less", examples=["Your order has been shipped"])
+    ] = Field(
+        description="One line; a channel may take less",
+        examples=["Your order has been shipped"],
+        json_schema_extra={"pattern": ONE_LINE},
+    )
     text: Annotated[
         str,
         StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
         AfterValidator(_plain),
-    ] = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
+    ] = Field(
+        description="Plain text; empty lines part paragraphs; a channel may take less",
+        json_schema_extra={"pattern": PLAIN},
+    )
     is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
-    content_id: Annotated[str, Field(max_length=255, coerce_numbers_to_str=True)] | None = Field(
+    content_id: ContentId | None = Field(
         default=None, description="What it is about, in the client's own words"
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
+from chalicelib.api.examples import USER
 from chalicelib.api.fields import ContentFields, Id, Moment, absent
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.schedule import MAX_CRON_LENGTH, MAX_PERIOD_SECONDS
@@ -79,10 +80,19 @@ class NewFrequency(FrequencyFields):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "examples": [
+                {
+                    "slug": "weekly-news",
+                    "cron": "30 9 * * MON-FRI",
+                    "time_zone": "Europe/Moscow",
+                    "notification": {"type": "mail", "title": "The news", "text": "This is new."},
+                    "users": [USER],
+                }
+            ],
             "allOf": [
                 {"oneOf": [{"required": ["notification"]}, {"required": ["notification_id"]}]},
                 {"oneOf": [{"required": ["users"]}, {"required": ["audience_id"]}]},
-            ]
+            ],
         }
     )
 
@@ -94,6 +104,8 @@ class NewFrequency(FrequencyFields):
 class FrequencyChange(FrequencyFields):
     """What is to be different."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"is_paused": True}]})
+
 
 class VersionHeaders(BaseModel):
     """Which version is meant."""
@@ -103,6 +115,7 @@ class VersionHeaders(BaseModel):
     if_match: Annotated[str, StringConstraints(pattern=r'^(\*|"?[0-9]{1,15}"?)$')] | None = Field(
         default=None,
         alias="if-match",
+        max_length=17,
         description="The `version` that was read: if there is another by now, nothing is done (412)",
     )
 
@@ -114,7 +127,7 @@ class VersionHeaders(BaseModel):
 class FrequencySummary(BaseModel):
     """A frequency in a list."""
 
-    slug: str
+    slug: str = Field(examples=["weekly-news"])
     author: str = Field(examples=["application:shop"])
     version: int = Field(description="Raised by each change")
     state: FrequencyState = Field(description="An active one runs again; an ended one has no further run")

@@ -34,7 +34,7 @@ class NotificationsQuery(ListQuery):
     month: Annotated[str, StringConstraints(pattern=r"^2\d{3}-(0[1-9]|1[0-2])$")] | None = Field(
         default=None, description="In UTC", examples=["2026-11"]
     )
-    is_express: bool | None = None
+    is_express: bool | None = Field(default=None, description="The urgent ones only, or the others")
 
 
 class NotificationsOut(BaseModel):

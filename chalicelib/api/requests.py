@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -52,6 +52,9 @@ def answer(endpoint: Endpoint, request: Request, path: dict[str, str]) -> Respon
     with logger.append_context_keys(request_id=caller.request_id):
         response = _answer(endpoint, request, path, caller, headers)
     response.headers = {**headers, **response.headers}
+    # Each request leaves a line, by whose id a client can ask. (And the emulator holds back the answer of an
+    # invocation that says nothing.)
+    logger.info("request", extra={"endpoint": endpoint.name, "status": int(response.status_code)})
     return response
 
 
@@ -138,7 +141,11 @@ def _body_arguments(endpoint: Endpoint, request: Request) -> dict[str, Any]:
         )
     body = endpoint.model("body")
     if body and content_type == JSON:
-        return {"body": _validated("body", body.model_validate_json, data), "upload": None}
+        # Strictly, as the schema says: 0 is no false, and "1" no number.
+        return {
+            "body": _validated("body", partial(body.model_validate_json, strict=True), data),
+            "upload": None,
+        }
     return {"body": None, "upload": Upload(content_type, data)}
 
 

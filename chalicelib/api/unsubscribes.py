@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from chalicelib.api.endpoints import Page, Resource
 from chalicelib.api.lists import ListQuery
+from chalicelib.channels import CHANNELS
 from chalicelib.domain.times import utc_now
 from chalicelib.services import unsubscribing
 from chalicelib.services.rights import Access, Principal
@@ -22,7 +23,9 @@ resource = Resource("unsubscribes")
 Token = Annotated[str, StringConstraints(max_length=200)]
 
 
-Channel = Annotated[str, Field(max_length=32, examples=["mail"])]
+Channel = Annotated[
+    str, Field(max_length=32, examples=["mail"], json_schema_extra={"enum": [*sorted(CHANNELS)]})
+]
 
 
 class NewUnsubscribe(BaseModel):

@@ -1,6 +1,5 @@
 """/api/v1/users_notifications: what a user has been sent, for that user."""
 
-from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -18,7 +17,7 @@ resource = Resource("users notifications")
 class PageQuery(BaseModel):
     """Which page."""
 
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    page: int = Field(default=1, ge=1, le=1_000_000, description="Which page; the first is 1")
 
 
 class UsersNotificationOut(BaseModel):

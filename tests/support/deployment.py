@@ -151,14 +151,16 @@ class Deployment:
         self.tables: DynamoDBClient = session.client("dynamodb", endpoint_url=endpoint)
         self._stacks: CloudFormationClient = session.client("cloudformation", endpoint_url=endpoint)
         self._logs: Any = session.client("logs", endpoint_url=endpoint)
+        self._secrets: Any = session.client("secretsmanager", endpoint_url=endpoint)
         self._rules: Any = session.client("events", endpoint_url=endpoint)
         self.deploy()
-        self._authorization = self._register_application()
+        self._authorization = self.register_application(APPLICATION)
         return self
 
     def stop(self) -> None:
         for client in (self.sqs, self.functions, self.tables, self._stacks, self._logs, self._rules):
             client.close()
+        self._secrets.close()
         self._emulator.stop()
 
     @property
@@ -204,8 +206,19 @@ class Deployment:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    def _register_application(self) -> str:
-        return self.manage("register-application", APPLICATION).splitlines()[0].partition(": ")[2]
+    def register_application(self, slug: str, *scopes: str) -> str:
+        """Register an application; its Authorization header."""
+        named = [word for scope in scopes for word in ("--scope", scope)]
+        return self.manage("register-application", slug, *named).splitlines()[0].partition(": ")[2]
+
+    def secret(self, variable: str) -> dict[str, Any]:
+        """The secret of that variable: 'LINK_SECRET_ARN', …"""
+        found = self._secrets.get_secret_value(SecretId=self._environment[variable])
+        return dict(json.loads(found["SecretString"]))
+
+    def create_administrator(self, login: str) -> str:
+        """Make an administrator; their password."""
+        return self.manage("create-administrator", login).splitlines()[1].partition(" ")[2]
 
     # What a client does.
 
@@ -386,11 +399,15 @@ class Deployment:
     @contextmanager
     def paused(self, function: str) -> Iterator[None]:
         """Let a function take nothing from its queue until the block ends or `resume`: 'DeliverExpress', …"""
-        self._enable(function, False)
+        self.pause(function)
         try:
             yield
         finally:
             self.resume(function)
+
+    def pause(self, function: str) -> None:
+        """Let a function take nothing from its queue."""
+        self._enable(function, False)
 
     def resume(self, function: str) -> None:
         """Let a function take messages from its queue again."""
