@@ -16,7 +16,7 @@ from chalicelib.api.problems import OUTAGES, REFUSALS, HttpError, invalid, probl
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import logger
 from chalicelib.services.authentication import Authenticated, authenticate
-from chalicelib.services.errors import OutsideUnavailableError
+from chalicelib.services.errors import OutsideUnavailableError, TooManyRequestsError
 from chalicelib.services.rate_limits import WINDOW_SECONDS, Allowance
 from chalicelib.services.rights import Access, check
 
@@ -96,7 +96,12 @@ def _answer(
 
 
 def _authenticated(request: Request, caller: Caller, now: datetime, headers: Headers) -> Authenticated:
-    known = authenticate(request.headers.get("authorization"), caller.source, now)
+    try:
+        known = authenticate(request.headers.get("authorization"), caller.source, now)
+    except TooManyRequestsError as error:
+        if error.limit:
+            headers |= _limit_headers(Allowance(error.limit, 0, error.retry_after_seconds))
+        raise
     if known.allowance:
         headers |= _limit_headers(known.allowance)
     return known

@@ -58,11 +58,11 @@ class OutdatedError(RefusedError):
 
 
 class TooManyRequestsError(RefusedError):
-    """A limit for a time is used up; it is free again after `retry_after_seconds`."""
+    """A limit for a time is used up; it is free again after `retry_after_seconds`. `limit`: of requests."""
 
-    def __init__(self, reason: str, retry_after_seconds: int) -> None:
+    def __init__(self, reason: str, retry_after_seconds: int, limit: int | None = None) -> None:
         super().__init__(reason)
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds, self.limit = retry_after_seconds, limit
 
 
 class OutsideUnavailableError(Exception):

@@ -83,7 +83,8 @@ def reserve_requests(slug: str, window: int, count: int, now: datetime) -> Appli
     counted: list[tuple[list[Action], object]] = [
         ([row.used.add(count)], in_it),
         ([row.used.set(count), row.window.set(window)], before_it),
-        ([row.used.add(count)], in_it),  # another function has begun the window meanwhile
+        # Another function has begun the window meanwhile, or its clock is ahead and it is in the next one.
+        ([row.used.add(count)], row.slug.exists() & (row.window >= window)),
     ]
     for actions, condition in counted:
         try:
@@ -99,4 +100,4 @@ def reserve_requests(slug: str, window: int, count: int, now: datetime) -> Appli
             found = row.from_raw_data(failure.item)
             if (found.window, found.used, found.last_used_at) == (window, count, iso(now)):
                 return found  # its own echo has met the window that it began
-    return Application.one(slug, consistent=True)  # its window is ahead of ours: clocks differ
+    return Application.one(slug, consistent=True)

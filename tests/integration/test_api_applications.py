@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.times import later
 from chalicelib.services.administrators import create_administrator
 from chalicelib.services.applications import change_rights, register_application
 from chalicelib.services.rights import Scope
@@ -166,6 +167,7 @@ class TestRateLimit:
         left = [re.fullmatch(r'"application";r=(\d+);t=45', a.headers["RateLimit"]) for a in answers[:40]]
         assert [int(match[1]) for match in left if match] == list(range(39, -1, -1))
         assert answers[40].headers["Retry-After"] == "45"
+        assert answers[40].headers["RateLimit"] == '"application";r=0;t=45'
         world.clock.advance(45)
         assert shop.get(NOTIFICATIONS).status == 200
 
@@ -177,6 +179,34 @@ class TestRateLimit:
             rate_limits.forget()
             served += [shop.get(NOTIFICATIONS).status for _ in range(5)].count(200)
         assert 34 <= served <= 40  # what a function took and did not use is lost
+
+    def test_many_functions_that_are_asked_a_few_times_each_lose_little(
+        self, world: World, shop: Api
+    ) -> None:
+        from chalicelib.services import rate_limits
+
+        world.configure("RATE_LIMIT_PER_MINUTE", "600")
+        served = []
+        for _ in range(100):
+            rate_limits.forget()
+            served += [shop.get(NOTIFICATIONS).status for _ in range(2)]
+        assert served == [200] * 200
+
+    def test_a_function_that_is_asked_now_and_then_keeps_what_it_took(self, world: World, shop: Api) -> None:
+        world.configure("RATE_LIMIT_PER_MINUTE", "80")
+        world.database.requests.clear()
+        for _ in range(4):
+            assert shop.get(NOTIFICATIONS).status == 200
+            world.clock.advance(14)
+        assert world.database.requests["UpdateItem"] == 2  # one block, and the first finds a new minute
+
+    def test_a_function_whose_clock_is_behind_has_the_limit_too(self, world: World, shop: Api) -> None:
+        from chalicelib.services import rate_limits
+
+        now = later(world.clock(), 60)
+        rate_limits.take("shop", now)  # another function, already in the next minute
+        rate_limits.forget()
+        assert [shop.get(NOTIFICATIONS).status for _ in range(60)].count(200) <= 40
 
     def test_a_refused_one_costs_nothing(self, world: World, shop: Api) -> None:
         for _ in range(41):
