@@ -16,6 +16,8 @@ READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
 # The tests of a file share what is costly to make.
 PARALLEL := --numprocesses=auto --dist=loadfile
+# What needs no emulator, and how much of the product it has to reach.
+IN_PROCESS := $(PARALLEL) --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
 SOURCES := app.py chalicelib infra localstack tests
 
 # Both installers wait for a slow network and try again.
@@ -70,8 +72,8 @@ deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOIN
 	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)')
 
 .PHONY: test
-test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end
-	@$(RUN) -m pytest $(PARALLEL) tests/unit tests/integration
+test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end, in a browser, fuzzed
+	@$(RUN) -m pytest $(IN_PROCESS)
 	@$(RUN) -m pytest tests/e2e tests/browser
 	@$(RUN) -m pytest tests/fuzz
 
@@ -83,13 +85,16 @@ chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and
 bench: $(READY) $(EMULATOR_READY) ## Measure the speed, write docs/performance.md; ONLY=imports runs a part, BENCH_QUICK=1 small sizes
 	@$(RUN) -m tests.bench $(if $(ONLY),--only '$(ONLY)') $(if $(BENCH_QUICK),--quick) $(if $(OUT),--out '$(OUT)')
 
-.PHONY: check
-check: $(READY) ## Check format, style, types, layers; run the tests of tests/unit and tests/integration with coverage
+.PHONY: lint
+lint: $(READY) ## Check format, style, types and layers
 	$(RUN) -m ruff format --check $(SOURCES)
 	$(RUN) -m ruff check $(SOURCES)
 	$(RUN) -m mypy --strict
 	$(BIN)/lint-imports
-	$(RUN) -m pytest $(PARALLEL) --cov=chalicelib --cov-branch --cov-fail-under=92 tests/unit tests/integration
+
+.PHONY: check
+check: lint ## The same, and run the tests of tests/unit and tests/integration with coverage
+	$(RUN) -m pytest $(IN_PROCESS)
 
 .PHONY: faults
 faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults

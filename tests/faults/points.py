@@ -112,8 +112,8 @@ class SevenPoints:
     def _letters_tell_the_truth(self, dispatch: Row, rows: Mapping[tuple[str, str], Row]) -> None:
         for user, letter in self._letters(dispatch["id"]):
             said, row = status_of_letter(letter), rows.get((user, dispatch["id"]))
-            if user in self.erased and not (row and Status(row["status"]).is_terminal):
-                continue  # a row that came after the tombstone goes with the next sweep
+            if user in self.erased and (row is None or said is Status.CANCELLED):
+                continue  # a row that came after the tombstone is lettered anew, and goes with the next sweep
             if said.is_terminal and not (self.are_failed_sent_again and said is Status.FAILED):
                 demand(
                     row is not None and row["status"] == said, 5, f"{user} is counted as {said}, and is {row}"
