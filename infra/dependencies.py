@@ -22,7 +22,8 @@ _PLATFORMS = ("manylinux_2_26_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x
 # client of a process, which lists this folder, is ready sooner.
 AWS_SERVICES = ("dynamodb", "secretsmanager", "sqs")
 
-_UNUSED_FOLDERS = ("bin", "boto3/data", "boto3/examples")
+# email-validator asks the DNS only when it is told to; cffi parses C only where bindings are built.
+_UNUSED_FOLDERS = ("bin", "boto3/data", "boto3/examples", "dns", "pycparser")
 _UNUSED_SUFFIXES = (".pyi", ".typed", ".h", ".c", ".rst", ".md", ".txt")
 _KEPT_METADATA = ("METADATA", "entry_points.txt")  # what importlib.metadata answers from
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

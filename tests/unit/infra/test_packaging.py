@@ -84,6 +84,12 @@ for service in {dependencies.AWS_SERVICES!r}:
     session.client(service)
 from importlib.metadata import version
 version("pydantic")
+import argon2, email_validator, jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+assert argon2.PasswordHasher().verify(argon2.PasswordHasher().hash("password"), "password")
+assert email_validator.validate_email("anna@example.com", check_deliverability=False)
+key = Ed25519PrivateKey.generate()
+assert jwt.decode(jwt.encode({{"a": 1}}, key, "EdDSA"), key.public_key(), ["EdDSA"]) == {{"a": 1}}
 files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
 print(json.dumps([file for file in files if file]))
 """
