@@ -24,7 +24,12 @@ class NewNotification(ContentFields):
     """A notification, and who it is for."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["users"]}, {"required": ["audience_id"]}]}
+        json_schema_extra={
+            "oneOf": [
+                {"title": "to users", "required": ["users"]},
+                {"title": "to an audience", "required": ["audience_id"]},
+            ]
+        }
     )
 
     users: Annotated[list[UUID], FailFast()] = Field(

@@ -14,7 +14,7 @@ Vestnik sends notifications for other programs: post one with the ids of the peo
 * Times are UTC, ISO 8601 with milliseconds. Ids are UUIDs, with or without dashes where you send them.
 * Errors are `application/problem+json` (RFC 9457), with the field and the reason where a field is wrong.
 * Lists are read page by page: `next` of an answer is the `cursor` of the next request, null at the end.
-* Fields that are not known are ignored. Answers may get further fields.
+* Fields that are not known are ignored, unless a schema says otherwise. Answers may get further fields.
 * Every answer has an `X-Request-Id`: name it when something is wrong.
 """
 

@@ -193,7 +193,7 @@ def _ways(schema: Schema) -> list[Schema]:
     bare = {name: value for name, value in schema.items() if name not in ("anyOf", "oneOf", "allOf")}
     ways: list[Schema] = []
     for choice in product(*choices):
-        if unknown := {keyword for each in choice for keyword in each} - {"required"}:
+        if unknown := {keyword for each in choice for keyword in each} - {"required", "title"}:
             raise NotImplementedError(f"{sorted(unknown)} cannot be compared in a choice")
         required = [name for each in (schema, *choice) for name in each.get("required", [])]
         ways.append({"type": "object", **bare, "required": required})

@@ -1,6 +1,8 @@
 /* Redoc: everything to read. */
 "use strict";
 
+const OPTIONS = { hideDownloadButtons: true, hideSchemaPattern: true };
+
 loadSchema()
-  .then((schema) => Redoc.init(schema, { hideDownloadButtons: true }, document.getElementById("page")))
+  .then((schema) => Redoc.init(schema, OPTIONS, document.getElementById("page")))
   .catch(showFailure);
