@@ -179,28 +179,37 @@ SECRETS = {
 """The keys that can be rotated, each by the variable that names its secret."""
 
 
-def rotate_key(name: str, endpoint_url: str | None) -> str:
-    """Make a new key in a secret; what the keys before it have signed stays good. The new key's id."""
+def rotate_key(name: str, endpoint_url: str | None, drop_old: bool = False) -> str:
+    """Make a new key in a secret; what the keys before it have signed stays good, unless they are dropped.
+
+    The new key's id.
+    """
     client = session(endpoint_url).client("secretsmanager", endpoint_url=endpoint_url)
     secret_id = os.environ[SECRETS[name]]
     secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
     if "key" not in secret:
         raise DeploymentError(f"the secret {name} has no key that could be rotated")
-    before = {part: secret.pop(part) for part in ("kid", "key")}
-    kid = str(int(before["kid"]) + 1) if str(before["kid"]).isdigit() else uuid4().hex[:8]
+    if secret.get("algorithm", "HS256") != "HS256":
+        raise DeploymentError(
+            f"the secret {name} holds a public key ({secret['algorithm']}): "
+            "it is rotated where its other half is"
+        )
+    before = {part: secret[part] for part in ("kid", "key", "algorithm") if part in secret}
+    kid = str(int(before["kid"]) + 1) if str(before.get("kid", "")).isdigit() else uuid4().hex[:8]
     rotated = {
         **secret,
         "kid": kid,
         "key": token_urlsafe(48),
-        "previous": [before, *secret.get("previous", [])],
+        "previous": [] if drop_old else [before, *secret.get("previous", [])],
     }
     client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(rotated))
     return kid
 
 
 def _rotate_key(options: argparse.Namespace) -> str:
-    kid = rotate_key(options.secret, options.endpoint_url)
-    return f"signed by the key {kid} within five minutes; what earlier keys have signed stays good"
+    kid = rotate_key(options.secret, options.endpoint_url, options.drop_old)
+    what = "ends" if options.drop_old else "stays good"
+    return f"signed by the key {kid} within five minutes; what earlier keys have signed {what}"
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -249,6 +258,12 @@ def _arguments() -> argparse.ArgumentParser:
     user_token.add_argument("user_id", help="a UUID, with or without dashes")
     rotate = command("rotate-key", _rotate_key, "make a new signing key; what earlier keys signed stays good")
     rotate.add_argument("secret", choices=sorted(SECRETS), help="what it signs")
+    rotate.add_argument(
+        "--drop-old",
+        action="store_true",
+        help="after a leak: keep no earlier key; what they signed ends within five minutes, "
+        "links in mails that were sent, too",
+    )
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")

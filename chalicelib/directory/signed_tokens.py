@@ -31,7 +31,10 @@ TOKEN_SECONDS = 3600
 
 
 def by_key(token: str) -> str:
-    """The user id of a token that a key of the secret has signed; previous keys count, too."""
+    """The user id of a token that a key of the secret has signed; previous keys count, too.
+
+    A key that cannot be used is passed over, as long as there is another.
+    """
     secret = _secret()
     failure: InvalidUserTokenError | None = None
     for key in (secret, *secret.get("previous", [])):
@@ -42,9 +45,7 @@ def by_key(token: str) -> str:
             failure = error if failure is None or "signature" in str(failure) else failure
         except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
             logger.error("a key of users' tokens cannot be used", extra={"error": type(error).__name__})
-            raise UsersServiceUnavailableError("the key of users' tokens cannot be used") from error
-    assert failure is not None
-    raise failure
+    raise failure or UsersServiceUnavailableError("no key of users' tokens can be used")
 
 
 def by_published_key(token: str) -> str:

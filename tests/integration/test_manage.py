@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import boto3
 import jwt
 import pytest
 
@@ -67,6 +68,41 @@ def test_a_key_is_rotated_and_nobody_is_thrown_out(
     assert [jwt.get_unverified_header(token)["kid"] for token in tokens] == ["1", "2", "3"]
     assert {principal(f"Bearer {token}", utc_now()).name for token in tokens} == {"anna"}
     assert security.read_unsubscribe_link(security.read_secret("link"), link) == (user_id(1), "mail")
+
+
+def test_after_a_leak_what_earlier_keys_signed_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, capsys, "create-administrator", "anna")
+    leaked = run(monkeypatch, capsys, "token", "anna").strip()
+    run(monkeypatch, capsys, "rotate-key", "token")
+    assert "ends" in run(monkeypatch, capsys, "rotate-key", "token", "--drop-old")
+    security.forget_secrets()
+    assert security.read_secret("token")["previous"] == []
+    with pytest.raises(NotAuthenticatedError):
+        principal(f"Bearer {leaked}", utc_now())
+    assert principal(f"Bearer {run(monkeypatch, capsys, 'token', 'anna').strip()}", utc_now()).name == "anna"
+
+
+def test_a_public_key_is_not_rotated(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = {"kid": "7", "key": "the public half", "algorithm": "RS256"}
+    client = boto3.client("secretsmanager")
+    client.put_secret_value(SecretId="user-token", SecretString=json.dumps(secret))
+    with pytest.raises(SystemExit, match=r"^error: the secret user-token holds a public key \(RS256\)"):
+        run(monkeypatch, capsys, "rotate-key", "user-token")
+    assert security.read_secret("user-token") == secret
+
+
+def test_a_key_keeps_its_algorithm(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = boto3.client("secretsmanager")
+    secret = {"kid": "7", "key": "k" * 64, "algorithm": "HS256"}
+    client.put_secret_value(SecretId="user-token", SecretString=json.dumps(secret))
+    run(monkeypatch, capsys, "rotate-key", "user-token")
+    assert security.read_secret("user-token")["previous"] == [secret]
 
 
 def test_a_users_token(

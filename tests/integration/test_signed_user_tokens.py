@@ -170,6 +170,16 @@ def test_a_key_that_cannot_be_used_calls_no_token_invalid(world: World, secret: 
         user_id_of(token)
 
 
+def test_a_key_that_cannot_be_used_is_passed_over(world: World) -> None:
+    unusable = {"kid": "2", "key": pem("RS256"), "algorithm": "HS256"}
+    put_secret({**unusable, "previous": [SECRETS["user-token"]]})
+    assert user_id_of(signed()) == ANNA
+    put_secret({**SECRETS["user-token"], "previous": [unusable]})
+    assert user_id_of(signed()) == ANNA
+    with pytest.raises(InvalidUserTokenError):
+        user_id_of(signed("x" * 64))
+
+
 def test_a_secret_that_cannot_be_read_calls_no_token_invalid(world: World) -> None:
     world.configure("USER_TOKEN_SECRET_ARN", "nothing")
     with pytest.raises(UsersServiceUnavailableError):
