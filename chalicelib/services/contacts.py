@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 
 from chalicelib import settings
 from chalicelib.channels import CHANNELS
+from chalicelib.directory.ids import user_id_in
+from chalicelib.domain.chat_ids import chat_id_of
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.tables.base import MAX_PUTS, batch_put
 from chalicelib.tables.contacts import Contact
@@ -17,7 +19,7 @@ from chalicelib.tables.unsubscribes import read_unsubscribes
 
 FIELDS = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
 MAX_NAME_LENGTH = 200
-CHAT_IDS = range(-(2**63), 2**63)
+MAX_SHOWN = 50
 
 ERASED = "the user is erased: they have to subscribe again first"
 
@@ -87,7 +89,9 @@ def check(contact: Mapping[str, Any]) -> Contact:
     """
     for field in contact:
         if field not in FIELDS:
-            raise InvalidFieldError(field[:50], f"unknown; there are: {', '.join(FIELDS)}")
+            # Any text may stand there, half a character, too, which cannot be written anywhere.
+            shown = field.encode("ascii", "backslashreplace").decode()[:MAX_SHOWN]
+            raise InvalidFieldError(shown, f"unknown; there are: {', '.join(FIELDS)}")
     email, zone = _text(contact, "email"), _text(contact, "time_zone")
     locale = _text(contact, "locale")
     if email and CHANNELS["mail"].address_of(email) is None:
@@ -117,10 +121,10 @@ def _text(contact: Mapping[str, Any], field: str) -> str | None:
 
 def _user_id(contact: Mapping[str, Any]) -> str:
     value = contact.get("user_id")
-    try:
-        return str(value if isinstance(value, UUID) else UUID(str(value)))
-    except ValueError as error:
-        raise InvalidFieldError("user_id", "is not a UUID") from error
+    user_id = user_id_in(str(value) if isinstance(value, UUID) else value)
+    if user_id is None:
+        raise InvalidFieldError("user_id", "is not a UUID")
+    return user_id
 
 
 def _name(contact: Mapping[str, Any]) -> str | None:
@@ -140,10 +144,10 @@ def _chat_id(contact: Mapping[str, Any]) -> str | None:
     text = str(value) if is_number else _text(contact, "chat_id")
     if text is None:
         return None
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19 and int(text) in CHAT_IDS):
-        raise InvalidFieldError("chat_id", "must be a whole number of at most 64 bits")
-    return str(int(text))
+    chat_id = chat_id_of(text)
+    if chat_id is None:
+        raise InvalidFieldError("chat_id", "must be a whole number of at most 64 bits, and not 0")
+    return chat_id
 
 
 @cache

@@ -46,6 +46,27 @@ def test_the_logs_have_it_too(world: World, shop: Api, monkeypatch: pytest.Monke
     assert [line["request_id"] for line in accepted] == [answer.headers["X-Request-Id"]]
 
 
+HALF = b'"half \\ud800"'
+"""Half a character, as JSON can write it. Neither DynamoDB nor an answer can."""
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (NOTIFICATIONS, b'{"type": "mail", "text": "x", "users": [], "title": %b}'),
+        (NOTIFICATIONS, b'{"type": "mail", "title": "x", "users": [], "text": %b}'),
+        (NOTIFICATIONS, b'{"type": "mail", "title": "x", "text": "x", "users": [], "content_id": %b}'),
+        (NOTIFICATIONS, b'{"type": "mail", "title": "x", "text": "x", "users": [], %b: 1}'),
+        ("/api/v1/audiences/", b'{"name": %b}'),
+        ("/api/v1/user_token/", b'{"username": %b, "password": "x"}'),
+        ("/api/v1/user_token/", b'{"username": "anna", "password": %b}'),
+    ],
+)
+def test_half_a_character_is_refused(world: World, shop: Api, path: str, body: bytes) -> None:
+    assert shop.post(path, body % HALF).status == 400
+    assert not world.table("ATTEMPTS_TABLE")
+
+
 class TestCors:
     def asked(self, path: str, origin: str | None = SHOP_PAGE) -> tuple[int, dict[str, str]]:
         headers: dict[str, str | None] = {"Origin": origin, "Access-Control-Request-Method": "POST"}

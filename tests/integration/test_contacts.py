@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.services import contact_lines
+from chalicelib.services.administrators import create_administrator
 from chalicelib.services.contact_lines import (
     CSV,
     JSON_LINES,
@@ -16,8 +17,9 @@ from chalicelib.services.contact_lines import (
 )
 from chalicelib.services.contacts import put_contact, put_contacts
 from chalicelib.services.errors import ConflictError, InvalidFieldError, TooManyError
+from tests.support.api import Api, basic, set_api_clock
 from tests.support.aws import World
-from tests.support.factories import user_id, user_ids
+from tests.support.factories import START, user_id, user_ids
 
 ANNA, BORIS, CLARA = user_ids(3)
 
@@ -63,6 +65,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"user_id": "anna"}, "user_id"),
     ({"user_id": None}, "user_id"),
     ({"user_id": 7}, "user_id"),
+    ({"user_id": "{" + ANNA + "}"}, "user_id"),
+    ({"user_id": "urn:uuid:" + ANNA}, "user_id"),
+    ({"user_id": "0_1" + ANNA.replace("-", "")[3:]}, "user_id"),
+    ({"user_id": "\ud800" + ANNA}, "user_id"),
+    ({"email": "an\ud800na@example.com"}, "email"),
+    ({"email": "anna@exam\ud800ple.com"}, "email"),
+    ({"locale": "\ud800"}, "locale"),
+    ({"time_zone": "\ud800"}, "time_zone"),
+    ({"chat_id": "\ud800"}, "chat_id"),
+    ({"chat_id": 0}, "chat_id"),
+    ({"chat_id": "-0"}, "chat_id"),
     ({"email": "anna"}, "email"),
     ({"email": ["anna@example.com"]}, "email"),
     ({"email": "anna@example.com\nBcc: x@example.com"}, "email"),
@@ -99,6 +112,19 @@ def test_one_that_is_wrong_is_named_and_nothing_is_written(
 
 
 # Imports.
+
+
+def test_the_name_of_an_unknown_field_can_be_shown_whatever_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_api_clock(monkeypatch, world.clock)
+    lines = [{"user_id": ANNA}, {"user_id": BORIS, "\ud800": 1}, {"user_id": CLARA, "я" * 50: 1}]
+    body = "\n".join(map(json.dumps, lines)).encode()
+    admin = Api(basic("anna", create_administrator("anna", START)))
+    answer = admin.post("/api/v1/contacts/import/", body, {"Content-Type": JSON_LINES})
+    assert answer.status == 200
+    assert [each["field"] for each in answer.json["errors"]] == ["\\ud800", ("\\u044f" * 50)[:50]]
+    assert kept(world) == {ANNA: {}}
 
 
 def errors(report: Report) -> list[tuple[int, str]]:
