@@ -28,6 +28,10 @@ PAUSE_SECONDS = 1
 """The longest pause between two tries."""
 
 
+NOT_SHOWN = ("PUBLIC_URL", "GET_USERS_INFO_HOST", "GET_USER_INFO_HOST", "AUTH_HOST", "AUTH_JWKS_URL")
+"""Addresses may hold a password or a key: of one that is wrong only the name is said."""
+
+
 class SettingsError(ValueError):
     """The environment does not hold a usable set of settings; says every reason at once."""
 
@@ -135,11 +139,18 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # its message would show the address
+        return None
+
+
 def _outside_url(*placeholders: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not text:
             return text
-        if not (text.isascii() and re.fullmatch(r"https?://[^\s\\]+", text) and urlsplit(text).hostname):
+        if not (text.isascii() and re.fullmatch(r"https?://[^\s\\]+", text) and _host(text)):
             raise ValueError("must be an http or https URL in ASCII, or empty")
         if "@" in urlsplit(text).netloc:
             raise ValueError("must be without a user and a password: it stands in the template")
@@ -166,7 +177,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         except KeyError:
             problems.append(f"{name} is not set")
         except ValueError as error:
-            problems.append(f"{name}={environ[name]!r}: {error}")
+            shown = name if name in NOT_SHOWN else f"{name}={environ[name]!r}"
+            problems.append(f"{shown}: {error}")
         return None
 
     settings = Settings(

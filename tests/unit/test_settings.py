@@ -60,8 +60,22 @@ WRONG = {
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_each_wrong_value_is_named_and_shown(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{re.escape(f'{name}={value!r}')}: "):
+    shown = name if name in settings.NOT_SHOWN else f"{name}={value!r}"
+    with pytest.raises(SettingsError, match=f"^{re.escape(shown)}: "):
         load({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize("name", settings.NOT_SHOWN)
+@pytest.mark.parametrize("url", ["htp://me:hunter2@x", "https://me:hunter2@пример.рф/"])
+def test_no_password_in_an_address_is_shown(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: (?!.*hunter2)"):
+        load({**ENVIRONMENT, name: url})
+
+
+@pytest.mark.parametrize("url", ["https://[hunter2]/", "https://[hunter2/", "https://me:hunter2@x/"])
+def test_nor_is_what_cannot_be_taken_apart(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^AUTH_HOST: (?!.*hunter2)"):
+        load({**ENVIRONMENT, "AUTH_HOST": url})
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
