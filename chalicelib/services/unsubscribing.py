@@ -54,11 +54,13 @@ def unsubscribe(user_id: str, channel: str | None, principal: Principal, now: da
 
 
 def subscribe(user_id: str, channel: str | None, principal: Principal, now: datetime) -> None:
-    """Take a refusal back, of a channel or (None) of everything; done again it changes nothing.
+    """Take a refusal back, of a channel or (None or *) of everything; done again it changes nothing.
 
     An erased user comes back by the second, once the erasure has ended: what was sent before stays erased.
     """
     principal.check_is(user_id)
+    if channel == EVERYTHING:
+        channel = None
     if channel is None and not lift_tombstone(user_id, now):
         raise ConflictError("the user is just being erased; try again in a few minutes")
     remove_scope(user_id, channel if channel is None else _scope(channel), now)

@@ -144,14 +144,17 @@ class TestApi:
             cursor = page["next"]
         assert found == [user for user in reversed(users) if user != users[3]]
 
-    def test_who_is_erased_comes_back_when_the_erasure_has_ended(self, world: World, manager: Api) -> None:
+    @pytest.mark.parametrize("everything", ["", "?channel=*"])
+    def test_who_is_erased_comes_back_when_the_erasure_has_ended(
+        self, world: World, manager: Api, everything: str
+    ) -> None:
         set_tombstone(USER, utc_now())
         assert manager.get(f"{self.PATH}{USER}/").json["is_erased"] is True
-        assert manager.delete(f"{self.PATH}{USER}/").status == 409
+        assert manager.delete(f"{self.PATH}{USER}/{everything}").status == 409
         tombstone = find(USER)
         assert tombstone
         end_erasure(tombstone)
         assert manager.delete(f"{self.PATH}{USER}/?channel=mail").status == 204
         assert scopes() == {"*"}  # one channel is not everything
-        assert manager.delete(f"{self.PATH}{USER}/").status == 204
+        assert manager.delete(f"{self.PATH}{USER}/{everything}").status == 204
         assert manager.get(f"{self.PATH}{USER}/").status == 404
