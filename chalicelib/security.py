@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.config import Config
 
 from chalicelib import sdk
+from chalicelib.observability import logger
 
 SECRET_KEPT_SECONDS = 300
 """How long a function goes on with a secret that it has read: a rotation takes effect within this time."""
@@ -42,8 +43,11 @@ class SecretUnavailableError(Exception):
     """A secret cannot be read at present."""
 
 
-def read_secret(secret_id: str) -> dict[str, Any]:
-    """A secret's JSON object, remembered for five minutes; SecretUnavailableError when it can't be had."""
+def read_secret(secret_id: str, anew: bool = False) -> dict[str, Any]:
+    """A secret's JSON object, remembered for five minutes; SecretUnavailableError when it can't be had.
+
+    What is remembered stays when it cannot be read `anew`.
+    """
     global _provider
     if _provider is None:
         _provider = SecretsProvider(
@@ -53,7 +57,7 @@ def read_secret(secret_id: str) -> dict[str, Any]:
             ),
         )
     try:
-        text = _provider.get(secret_id, max_age=SECRET_KEPT_SECONDS)
+        text = _provider.get(secret_id, max_age=SECRET_KEPT_SECONDS, force_fetch=anew)
     except GetParameterError as error:
         raise SecretUnavailableError(secret_id) from error
     return cast(dict[str, Any], json.loads(cast(str, text)))
@@ -139,6 +143,17 @@ def issue_token(secret_id: str, claims: Claims, use: str, seconds: int, now: dat
     return jwt.encode(payload, secret["key"], algorithm=TOKEN_ALGORITHM, headers={"kid": secret["kid"]})
 
 
+def is_own_token(token: str) -> bool:
+    """Whether it has the form of an administrator's token, whoever signed it: that goes to nobody else."""
+    import jwt
+
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return False
+    return claims.get("aud") == TOKEN_AUDIENCE and {"use", "pwd"} <= claims.keys()
+
+
 def read_token(secret_id: str, token: str, use: str, now: datetime) -> Claims:
     """The claims of a token that was issued here for this use; else InvalidTokenError, which says why."""
     import jwt
@@ -168,27 +183,35 @@ def read_token(secret_id: str, token: str, use: str, now: datetime) -> Claims:
 
 def _key_of(secret_id: str, kid: str) -> str:
     """The key that a token names: the present one, or one before it that is still in the secret."""
-    for _ in range(2):
-        secret = read_secret(secret_id)
-        for each in (secret, *secret.get("previous", [])):
-            if each["kid"] == kid:
-                return str(each["key"])
-        if not _read_anew(secret_id):
-            break
-    raise InvalidTokenError("the token is not signed by a key of this service")
+    secret = read_secret(secret_id)
+    key = _find_key(secret, kid) or _find_key(_read_anew(secret_id), kid)
+    if key is None:
+        raise InvalidTokenError("the token is not signed by a key of this service")
+    return key
+
+
+def _find_key(secret: dict[str, Any] | None, kid: str) -> str | None:
+    keys = (secret, *secret.get("previous", [])) if secret else ()
+    return next((str(each["key"]) for each in keys if each["kid"] == kid), None)
 
 
 _read_at: dict[str, float] = {}
 
 
-def _read_anew(secret_id: str) -> bool:
-    """Have a secret read again: a key that is not known here may be new. Not for every made-up key."""
+def _read_anew(secret_id: str) -> dict[str, Any] | None:
+    """A secret read again: a key that is not known here may be new. None when that is not done, or fails.
+
+    Anybody can make up the name of a key: it is done now and then, and nothing that is known gets lost.
+    """
     now = time.monotonic()
     if now - _read_at.get(secret_id, -UNKNOWN_KEY_SECONDS) < UNKNOWN_KEY_SECONDS:
-        return False
+        return None
     _read_at[secret_id] = now
-    forget_secrets()
-    return True
+    try:
+        return read_secret(secret_id, anew=True)
+    except SecretUnavailableError:
+        logger.warning("a secret cannot be read anew", extra={"secret": secret_id})
+        return None
 
 
 def sign_unsubscribe_link(secret: dict[str, Any], user_id: str, scope: str) -> str:

@@ -6,7 +6,7 @@
 import hashlib
 import re
 
-from chalicelib import settings
+from chalicelib import security, settings
 from chalicelib.directory import InvalidUserTokenError, UsersServiceUnavailableError
 from chalicelib.directory.ids import user_id_in
 from chalicelib.domain.times import utc_now
@@ -17,10 +17,14 @@ from chalicelib.settings import OUTSIDE_SECONDS
 __all__ = ["InvalidUserTokenError", "UsersServiceUnavailableError", "forget", "user_id_of"]
 
 AUTH = Service("the users service's tokens", silence_seconds=5)
-REFUSED = (401, 403)
+REFUSED = (400, 401, 403, 422)
+"""Of what is asked only the token differs. 404 is no refusal: the address is wrong."""
+REFUSAL_KEPT_SECONDS = 5
 
 _known: Kept[str] = Kept()
-"""User ids by a hash of their token: tokens themselves are not kept, and refusals are not."""
+"""User ids by a hash of their token: tokens themselves are not kept."""
+_refused: Kept[bool] = Kept(REFUSAL_KEPT_SECONDS)
+"""Hashes of refused tokens: the same garbage again need not ask again."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
@@ -43,6 +47,7 @@ def user_id_of(token: str) -> str:
 def forget() -> None:
     """Begin anew: no token is known, and nobody was silent."""
     _known.forget()
+    _refused.forget()
     AUTH.forget()
 
 
@@ -50,7 +55,15 @@ def _by_host(token: str) -> str:
     now, mark = utc_now(), hashlib.sha256(token.encode()).hexdigest()
     if known := _known.get(mark, now):
         return known
-    user_id = _ask(token)
+    if _refused.get(mark, now):
+        raise InvalidUserTokenError("the users service did not know this token a moment ago")
+    if security.is_own_token(token):
+        raise InvalidUserTokenError("it is an administrator's, and needs `Bearer` before it")
+    try:
+        user_id = _ask(token)
+    except InvalidUserTokenError:
+        _refused.put(mark, True, now)
+        raise
     _known.put(mark, user_id, now)
     return user_id
 

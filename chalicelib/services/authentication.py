@@ -12,7 +12,7 @@ from chalicelib.domain.times import parse
 from chalicelib.kept import Kept
 from chalicelib.services import login_attempts
 from chalicelib.services.administrators import MAX_PASSWORD_LENGTH
-from chalicelib.services.applications import scopes_of
+from chalicelib.services.applications import RESERVED_SLUGS, scopes_of
 from chalicelib.services.errors import NotAuthenticatedError, OutsideUnavailableError
 from chalicelib.services.names import is_name
 from chalicelib.services.rate_limits import Allowance, take
@@ -51,6 +51,8 @@ def authenticate(authorization: str | None, source: str, now: datetime) -> Authe
     scheme, _, credentials = authorization.strip().partition(" ")
     credentials = credentials.strip()
     if not credentials:
+        if scheme.lower() in RESERVED_SLUGS:
+            raise NotAuthenticatedError(f"{scheme} needs credentials")
         return Authenticated(_by_user_token(scheme))
     match scheme.lower():
         case "basic":

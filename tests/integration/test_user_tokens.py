@@ -2,6 +2,7 @@
 
 import time
 
+import jwt
 import pytest
 
 from chalicelib import kept
@@ -12,6 +13,7 @@ from chalicelib.directory import (
 )
 from chalicelib.directory.tokens import user_id_of
 from chalicelib.domain.times import later, utc_now
+from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.authentication import authenticate
 from chalicelib.services.errors import NotAuthenticatedError, OutsideUnavailableError
 from tests.support.aws import World
@@ -49,17 +51,43 @@ def test_the_users_service_says_whose_a_token_is(host: UsersService, written: st
     assert (asked.method, asked.path, asked.headers["authorization"]) == ("GET", "/auth/me/", "Bearer anna")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_invalid_and_asked_about_again(host: UsersService, status: int) -> None:
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_refused_token_is_invalid_and_asked_about_again_in_a_few_seconds(
+    host: UsersService, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    now = utc_now()
+    monkeypatch.setattr(tokens, "utc_now", lambda: now)
     host.misbehave("token", Status(status), times=1)
-    with pytest.raises(InvalidUserTokenError):
-        user_id_of("anna")
+    for _ in range(3):
+        with pytest.raises(InvalidUserTokenError):
+            user_id_of("anna")
+    assert host.count("token") == 1
+    assert "anna" not in str(vars(tokens._refused))
+    now = later(now, tokens.REFUSAL_KEPT_SECONDS)
     assert user_id_of("anna") == ANNA
     assert host.count("token") == 2
 
 
+def test_an_administrators_token_never_leaves_the_house(host: UsersService) -> None:
+    create_administrator("root", utc_now())
+    with pytest.raises(NotAuthenticatedError, match="Bearer"):
+        authenticate(issue_token("root", utc_now()), "test", utc_now())
+    assert host.asked == []
+    # The users service's own tokens may well be for this service.
+    theirs = jwt.encode({"sub": ANNA, "aud": "vestnik"}, "k" * 64)
+    host.tokens[theirs] = ANNA
+    assert user_id_of(theirs) == ANNA
+
+
+@pytest.mark.parametrize("header", ["Basic", "Bearer", "basic ", "BEARER  "])
+def test_a_scheme_without_credentials_is_no_token(host: UsersService, header: str) -> None:
+    with pytest.raises(NotAuthenticatedError, match="needs credentials"):
+        authenticate(header, "test", utc_now())
+    assert host.asked == []
+
+
 DOWN: list[Behaviour] = [
-    *(Status(status) for status in (204, 302, 400, 404, 429, 500, 503)),
+    *(Status(status) for status in (204, 302, 404, 429, 500, 503)),
     Raw(b"<html>"),
     Raw(b"[]"),
     Raw(b"{}"),

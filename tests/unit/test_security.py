@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 import pytest
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,9 +30,15 @@ class Store:
     def __init__(self, secret: Any) -> None:
         self.secret = secret
         self.asked = 0
+        self.asked_anew: list[str] = []
+        self.is_down = False
 
-    def get(self, name: str, max_age: int) -> str:
+    def get(self, name: str, max_age: int, force_fetch: bool) -> str:
         self.asked += 1
+        if force_fetch:
+            self.asked_anew.append(name)
+            if self.is_down:
+                raise GetParameterError("down")
         return json.dumps(self.secret)
 
 
@@ -39,7 +46,6 @@ class Store:
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store(SECRET)
     monkeypatch.setattr(security, "_provider", store)
-    monkeypatch.setattr(security, "forget_secrets", lambda: None)  # it would ask AWS
     monkeypatch.setattr(security, "_read_at", {})
     return store
 
@@ -108,15 +114,17 @@ def test_a_new_key_is_known_at_once_and_the_old_one_while_it_is_kept(store: Stor
         read(before)
 
 
+@pytest.mark.parametrize("is_down", [False, True])
 def test_a_key_that_is_not_known_has_the_secret_read_again_but_not_each_time(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, is_down: bool
 ) -> None:
-    read_anew: list[None] = []
-    monkeypatch.setattr(security, "forget_secrets", lambda: read_anew.append(None))
+    store.is_down = is_down
     for _ in range(5):
         with pytest.raises(InvalidTokenError, match="not signed by a key"):
             read(token(OTHER["key"], kid="2"))
-    assert len(read_anew) == 1
+    assert store.asked_anew == ["token"]
+    assert security._provider is store  # what it knows of other secrets is not forgotten
+    assert read(token()) == CLAIMS
 
 
 def unsigned() -> str:
@@ -204,7 +212,7 @@ def test_a_secret_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     class Provider:
-        def get(self, name: str, max_age: int) -> str:
+        def get(self, name: str, max_age: int, force_fetch: bool) -> str:
             asked.append(name)
             assert max_age == security.SECRET_KEPT_SECONDS
             return json.dumps(SECRET)
