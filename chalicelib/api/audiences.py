@@ -12,7 +12,6 @@ from chalicelib.api.lists import ListQuery
 from chalicelib.domain.id_lists import UnreadableListError, read_ids
 from chalicelib.domain.times import iso, utc_now
 from chalicelib.services import audiences
-from chalicelib.services.cursors import read_cursor, write_cursor
 from chalicelib.services.errors import RejectedLinesError
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.audience_headers import Audience, AudienceState
@@ -96,10 +95,7 @@ def create_audience(principal: Principal, body: NewAudience) -> AudienceOut:
 @resource.get("/api/v1/audiences", access=Access.READ)
 def list_audiences(principal: Principal, query: AudiencesQuery) -> AudiencesOut:
     """Audiences, oldest first."""
-    after = str(read_cursor(query.cursor, str)[0]) if query.cursor else None
-    found = audiences.listed(principal, query.author, after, query.limit + 1)
-    page = found[: query.limit]
-    following = write_cursor(page[-1].id) if len(found) > len(page) else None
+    page, following = audiences.listed(principal, query.author, query.cursor, query.limit, utc_now())
     return AudiencesOut(results=[_shown(each) for each in page], next=following)
 
 

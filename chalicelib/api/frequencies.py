@@ -12,7 +12,6 @@ from chalicelib.api.lists import ListQuery
 from chalicelib.domain.schedule import MAX_CRON_LENGTH, MAX_PERIOD_SECONDS
 from chalicelib.domain.times import utc_now
 from chalicelib.services import frequencies
-from chalicelib.services.cursors import read_cursor, write_cursor
 from chalicelib.services.frequencies import MAX_USERS, FrequencyView, Wanted
 from chalicelib.services.frequency_times import NEXT_RUNS, FrequencyState, next_runs, state_of
 from chalicelib.services.names import MAX_LENGTH, PATTERN
@@ -180,10 +179,7 @@ def create_frequency(principal: Principal, body: NewFrequency) -> FrequencyOut:
 @resource.get(PATH, access=Access.READ)
 def list_frequencies(principal: Principal, query: FrequenciesQuery) -> FrequenciesOut:
     """Notification frequencies by their slugs."""
-    after = str(read_cursor(query.cursor, str)[0]) if query.cursor else None
-    found = frequencies.listed(principal, query.author, after, query.limit + 1)
-    page = found[: query.limit]
-    following = write_cursor(page[-1].slug) if len(found) > len(page) else None
+    page, following = frequencies.listed(principal, query.author, query.cursor, query.limit)
     return FrequenciesOut(results=[FrequencySummary(**_summary(each)) for each in page], next=following)
 
 

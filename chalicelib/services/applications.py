@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chalicelib import security
 from chalicelib.domain.times import iso
-from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.cursors import page_of, read_cursor
 from chalicelib.services.errors import AlreadyThereError, InvalidFieldError, NotFoundError
 from chalicelib.services.names import check_name
 from chalicelib.services.rights import DEFAULT_SCOPES, Scope
@@ -77,9 +77,7 @@ def find_application(slug: str) -> Application:
 def list_applications(cursor: str | None, limit: int) -> ApplicationsPage:
     """Some applications by slug."""
     after = str(read_cursor(cursor, str)[0]) if cursor else None
-    found = applications_page(after, limit + 1)
-    more = len(found) > limit
-    return ApplicationsPage(found[:limit], write_cursor(found[limit - 1].slug) if more else None)
+    return ApplicationsPage(*page_of(applications_page(after, limit + 1), limit))
 
 
 def rotate_password(slug: str, keep_old_hours: int, now: datetime) -> WithPassword:

@@ -10,9 +10,10 @@ from uuid import UUID
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.retention import dispatch_expiry
+from chalicelib.domain.retention import dispatch_expiry, is_kept
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
+from chalicelib.services.cursors import page_of, read_cursor
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audience_headers import (
@@ -82,9 +83,17 @@ def usable(audience_id: str, principal: Principal, now: datetime) -> Audience:
     return audience
 
 
-def listed(principal: Principal, author: str | None, after: str | None, limit: int) -> list[Audience]:
-    """Some audiences, oldest first: an application's own; of an author or of all for an administrator."""
-    return headers_page(author if principal.is_administrator else principal.author, after, limit)
+def listed(
+    principal: Principal, author: str | None, cursor: str | None, limit: int, now: datetime
+) -> tuple[list[Audience], str | None]:
+    """Some audiences, oldest first, and the cursor of the next ones.
+
+    An application sees its own; an administrator those of an author, or of all.
+    """
+    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    author = author if principal.is_administrator else principal.author
+    found, following = page_of(headers_page(author, after, limit + 1), limit)
+    return [audience for audience in found if is_kept(audience.expires_at, now)], following
 
 
 def put_part(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.pages import MAX_PAGE_BYTES, answered_bytes
 from chalicelib.tables.base import batch_get
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.notifications import Notification
@@ -12,8 +13,6 @@ from chalicelib.tables.unsubscribes import Unsubscribe, find
 from chalicelib.tables.users_notifications import UsersNotification
 
 MAX_ROWS = 100
-MAX_TEXT = 1_000_000
-"""Characters of notifications on a page: a Lambda function answers with 6 MB at most."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ def export(user_id: str, cursor: str | None, limit: int) -> ExportPage:
     rows = rows_after(user_id, None if after is None else str(after), limit)
     said = _notifications({row.notification_id for row in rows})
     shown: list[ExportedRow] = []
-    length = 0
+    size = 0
     for row in rows:
         notification = said.get(row.notification_id)
-        length += len(notification.title) + len(notification.text) if notification else 0
-        if shown and length > MAX_TEXT:
+        size += answered_bytes(notification) if notification else 0
+        if shown and size > MAX_PAGE_BYTES:
             break
         shown.append(ExportedRow(row, notification))
     is_last = len(rows) < limit and len(shown) == len(rows)

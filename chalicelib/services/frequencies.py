@@ -17,6 +17,7 @@ from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
 from chalicelib.services.content import Content, check_content, content_of, new_notification
+from chalicelib.services.cursors import page_of, read_cursor
 from chalicelib.services.errors import (
     AlreadyThereError,
     ConflictError,
@@ -116,9 +117,16 @@ def find(slug: str, principal: Principal) -> FrequencyView:
     return FrequencyView(row, _content_of(row))
 
 
-def listed(principal: Principal, author: str | None, after: str | None, limit: int) -> list[Frequency]:
-    """Some frequencies by slug: an application's own; of an author or of all for an administrator."""
-    return frequencies_page(author if principal.is_administrator else principal.author, after, limit)
+def listed(
+    principal: Principal, author: str | None, cursor: str | None, limit: int
+) -> tuple[list[Frequency], str | None]:
+    """Some frequencies by slug, and the cursor of the next ones.
+
+    An application sees its own; an administrator those of an author, or of all.
+    """
+    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    author = author if principal.is_administrator else principal.author
+    return page_of(frequencies_page(author, after, limit + 1), limit)
 
 
 def change(

@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.observability import logger
-from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.cursors import page_of, read_cursor
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.unsubscribes import (
@@ -79,10 +79,8 @@ def read(user_id: str, principal: Principal) -> Unsubscribe:
 def list_unsubscribes(cursor: str | None, limit: int) -> UnsubscribesPage:
     """Some refusals, the last changed first."""
     before = str(read_cursor(cursor, str)[0]) if cursor else None
-    found = unsubscribes_page(before, limit + 1)
-    more = len(found) > limit
-    shown = [row for _, row in found[:limit] if row.scopes]
-    return UnsubscribesPage(shown, write_cursor(found[limit - 1][0]) if more else None)
+    found, following = page_of(unsubscribes_page(before, limit + 1), limit)
+    return UnsubscribesPage([row for row in found if row.scopes], following)
 
 
 def _scope(channel: str | None) -> str:

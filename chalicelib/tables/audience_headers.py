@@ -17,6 +17,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute,
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.fanning import chunk_count
+from chalicelib.domain.retention import is_kept
 from chalicelib.domain.times import iso
 from chalicelib.tables.audiences import ByAuthor, Listed
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
@@ -118,16 +119,15 @@ def add_header(audience: Audience) -> None:
 def read_header(audience_id: str, now: datetime) -> Audience | None:
     """The header of an audience, unless its time is over."""
     found = Audience.one(audience_id, HEADER, consistent=True)
-    is_over = found is not None and found.expires_at is not None and found.expires_at <= now.timestamp()
-    return None if is_over else found
+    return found if found is not None and is_kept(found.expires_at, now) else None
 
 
-def headers_page(author: str | None, after: str | None, limit: int) -> list[Audience]:
-    """Some audiences of one author, or of all, oldest first."""
+def headers_page(author: str | None, after: str | None, limit: int) -> list[tuple[str, Audience | None]]:
+    """Some audiences of one author, or of all, oldest first: the ids, and what is there still."""
     index, keys = (Audience.by_author, [author]) if author else (Audience.listed_index, LISTED)
     ids = [(entry.part, HEADER) for entry in keys_page(index, keys, after, limit)]
     found = {row.id: row for row in batch_get({Audience: ids}, consistent=True)[Audience]}
-    return [found[each] for each, _ in ids if each in found]
+    return [(each, found.get(each)) for each, _ in ids]
 
 
 def set_part(audience: Audience, part: Part) -> Audience:

@@ -95,12 +95,12 @@ def read_frequencies(slugs: Iterable[str]) -> dict[str, Frequency]:
     return {row.slug: row for row in found}
 
 
-def frequencies_page(author: str | None, after: str | None, limit: int) -> list[Frequency]:
-    """Some frequencies of one author, or of all, by their slugs."""
+def frequencies_page(author: str | None, after: str | None, limit: int) -> list[tuple[str, Frequency | None]]:
+    """Some frequencies of one author, or of all, by their slugs: the slugs, and what is there still."""
     index, keys = (Frequency.by_author, [author]) if author else (Frequency.listed_index, LISTED)
     slugs = [entry.slug for entry in keys_page(index, keys, after, limit)]
     found = read_frequencies(slugs)
-    return [found[slug] for slug in slugs if slug in found]
+    return [(slug, found.get(slug)) for slug in slugs]
 
 
 def add_frequency(frequency: Frequency) -> bool:

@@ -66,14 +66,16 @@ def let_notification_expire(notification_id: str, at: datetime) -> None:
         )
 
 
-def notifications_page(author: str | None, month: str, before: str | None, limit: int) -> list[Notification]:
-    """Some notifications of a month, of one author or of all, newest first."""
+def notifications_page(
+    author: str | None, month: str, before: str | None, limit: int
+) -> list[tuple[str, Notification | None]]:
+    """Some of a month, of one author or of all, newest first: the ids, and what is there still."""
     index, key = (
         (Notification.by_author, author_month(author, month)) if author else (Notification.by_month, month)
     )
     ids = [entry.id for entry in keys_page(index, [key], before, limit, newest_first=True)]
     found = {row.id: row for row in batch_get({Notification: ids}, consistent=True)[Notification]}
-    return [found[each] for each in ids if each in found]
+    return [(each, found.get(each)) for each in ids]
 
 
 def keep_notification(notification_id: str, until: int) -> None:

@@ -65,11 +65,11 @@ def change_application(slug: str, actions: Sequence[Action]) -> Application | No
         return None
 
 
-def applications_page(after: str | None, limit: int) -> list[Application]:
-    """Some applications by slug."""
+def applications_page(after: str | None, limit: int) -> list[tuple[str, Application | None]]:
+    """Some applications by slug: the slugs, and what is there still."""
     slugs = [entry.slug for entry in keys_page(Application.listed_index, LISTED, after, limit)]
     found = {row.slug: row for row in batch_get({Application: slugs}, consistent=True)[Application]}
-    return [found[slug] for slug in slugs if slug in found]
+    return [(slug, found.get(slug)) for slug in slugs]
 
 
 def reserve_requests(slug: str, window: int, count: int, now: datetime) -> Application | None:

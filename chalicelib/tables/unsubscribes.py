@@ -104,12 +104,12 @@ def _unlisted_actions(now: datetime) -> list[Action]:
     return [row.updated_at.set(iso(now)), row.scopes.remove(), row.listed.remove(), row.listed_as.remove()]
 
 
-def unsubscribes_page(before: str | None, limit: int) -> list[tuple[str, Unsubscribe]]:
-    """Some refusals, the last changed first, each with the place behind which the next page begins."""
+def unsubscribes_page(before: str | None, limit: int) -> list[tuple[str, Unsubscribe | None]]:
+    """Some refusals, the last changed first: their places in the list, and what is there still."""
     keys = keys_page(Unsubscribe.listed_index, LISTED, before, limit, newest_first=True)
     users = [key.user_id for key in keys]
     found = {row.user_id: row for row in batch_get({Unsubscribe: users}, consistent=True)[Unsubscribe]}
-    return [(key.listed_as, found[key.user_id]) for key in keys if key.user_id in found]
+    return [(key.listed_as, found.get(key.user_id)) for key in keys]
 
 
 def find(user_id: str) -> Unsubscribe | None:

@@ -1,15 +1,19 @@
 """What an application or an administrator sees and does: lists, recipients by status, cancel, send again."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.results import Permanent, Retryable
+from chalicelib.services import notification_list
 from chalicelib.services.administrators import create_administrator
 from chalicelib.services.applications import register_application
+from chalicelib.services.cursors import write_cursor
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS
 from chalicelib.tables.dispatches import cancel_dispatch
+from chalicelib.tables.notifications import Notification
 from tests.support.api import Answer, Api, basic, set_api_clock
 from tests.support.aws import World
 from tests.support.factories import START, address_of, user_id, user_ids
@@ -97,6 +101,42 @@ class TestList:
         world.database.requests.clear()
         assert len(admin.get(f"{PATH}?limit=10").json["results"]) == 10
         assert world.database.requests == {"Query": 1, "BatchGetItem": 1}
+
+    def test_one_that_goes_meanwhile_is_not_the_end(
+        self, world: World, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(notification_list, "READ_AT_ONCE", 2)
+        posted = sorted(post(api) for _ in range(5))
+        goes = Notification(posted[3])
+        world.database.before("BatchGetItem", Notification.table(), goes.delete)
+        found = [each["id"] for each in api.get(PATH).json["results"]]
+        assert found == [posted[4], posted[2], posted[1], posted[0]]
+
+    def test_a_page_of_long_texts_is_shorter(self, api: Api) -> None:
+        posted = sorted(post(api, text="ы" * 50_000) for _ in range(7))
+        found, cursor, sizes = [], "", []
+        while cursor is not None:
+            answer = api.get(f"{PATH}?limit=100{cursor and '&cursor=' + cursor}")
+            assert len(json.dumps(answer.body.decode())) < 1_100_000  # so Lambda writes it
+            sizes.append(len(answer.json["results"]))
+            found += [each["id"] for each in answer.json["results"]]
+            cursor = answer.json["next"]
+        assert (found, sizes) == (posted[::-1], [3, 3, 1])
+
+    def test_a_text_that_is_too_long_for_a_page_is_one(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(notification_list, "MAX_PAGE_BYTES", 1)
+        posted = sorted(post(api) for _ in range(3))
+        assert [each["id"] for each in walk(api, PATH)] == posted[::-1]
+
+    @pytest.mark.parametrize(
+        "parts",
+        [["garbage", "x"], ["9999-99", "x"], ["2026-13", "-"], ["2026-11", ""], ["2026-11", "\ud800"]],
+    )
+    def test_a_forged_cursor_is_refused(self, api: Api, parts: list[str]) -> None:
+        answer = api.get(f"{PATH}?cursor={write_cursor(*parts)}")
+        assert (answer.status, list(answer.fields())) == (422, ["cursor"])
 
     @pytest.mark.parametrize(
         ("asked", "field"),

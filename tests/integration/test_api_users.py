@@ -197,11 +197,16 @@ def test_an_export_goes_on_page_by_page(
 def test_a_page_of_long_texts_is_shorter(
     world: World, administrator: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "MAX_TEXT", 500)
+    monkeypatch.setattr(export, "MAX_PAGE_BYTES", 500)
     ids = rows(world, 5, "x" * 200)
     assert pages(administrator, "limit=3") == [ids[:2], ids[2:4], ids[4:]]
-    monkeypatch.setattr(export, "MAX_TEXT", 50)
+    monkeypatch.setattr(export, "MAX_PAGE_BYTES", 50)
     assert pages(administrator, "limit=100") == [[each] for each in ids]
+
+
+def test_a_page_is_as_long_as_lambda_writes_it(world: World, administrator: Api) -> None:
+    ids = rows(world, 5, "ы" * 50_000)
+    assert pages(administrator, "limit=100") == [ids[:3], ids[3:]]
 
 
 def test_what_is_said_may_be_gone(world: World, administrator: Api) -> None:
