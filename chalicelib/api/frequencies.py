@@ -128,7 +128,10 @@ class FrequencySummary(BaseModel):
 
     slug: str = Field(examples=["weekly-news"])
     author: str = Field(examples=["application:shop"])
-    version: int = Field(description="Raised by each change")
+    version: int = Field(
+        description="Raised by each change; one that is made anew never has a version of before",
+        examples=[1795428000000],
+    )
     state: FrequencyState = Field(description="An active one runs again; an ended one has no further run")
     is_paused: bool
     period: int | None

@@ -80,7 +80,7 @@ def create(slug: str, wanted: Wanted, principal: Principal, now: datetime) -> Fr
         slug,
         listed=listed_shard(slug),
         author=principal.author,
-        version=1,
+        version=int(now.timestamp() * 1000),
         changed_by=os.urandom(8).hex(),
         created_at=iso(now),
         updated_at=iso(now),
@@ -156,8 +156,8 @@ def change(
 def delete(slug: str, principal: Principal, now: datetime, version: int | None = None) -> None:
     """It runs no more; then what is its own goes, and last itself. Run again after a failure, it goes on."""
     row = visible(slug, principal)
-    _check_version(row, version)
-    if not row.is_deleting:
+    if not row.is_deleting:  # else it goes on, whatever the version that breaking off has left
+        _check_version(row, version)
         row.is_deleting = True
         set_next_run(row, now, is_kept=False)
         if not _put_next(row, now):
@@ -173,8 +173,9 @@ def _check_version(row: Frequency, version: int | None) -> None:
 
 
 def _put_next(row: Frequency, now: datetime) -> bool:
+    read = row.changed_by
     row.version, row.changed_by, row.updated_at = row.version + 1, os.urandom(8).hex(), iso(now)
-    return put_version(row)
+    return put_version(row, read)
 
 
 def _set_content_and_audience(row: Frequency, wanted: Wanted, principal: Principal, now: datetime) -> Content:

@@ -196,8 +196,10 @@ def end_completing(audience_id: str, recipients: int, now: datetime) -> Audience
 def start_deleting(audience: Audience, now: datetime) -> None:
     """Nothing can use an audience any more; ConditionFailedError if it is not as it was read."""
     model = Audience
-    unchanged = (model.state == audience.state) & (
-        model.used_by == audience.used_by if audience.used_by else model.used_by.does_not_exist()
+    unchanged = (
+        (model.state == audience.state)
+        & (model.changed_at == audience.changed_at)  # nobody has begun to complete it once more
+        & (model.used_by == audience.used_by if audience.used_by else model.used_by.does_not_exist())
     )
     model.change(
         audience.id,

@@ -49,7 +49,7 @@ class Frequency(Table):
     slug = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute()
     author = UnicodeAttribute()
-    version = NumberAttribute()
+    version = NumberAttribute()  # from the milliseconds of its making on: made anew, it has none again
     changed_by = UnicodeAttribute()  # which request made this version: by it a write knows its own echo
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
@@ -108,9 +108,13 @@ def add_frequency(frequency: Frequency) -> bool:
     return _put(frequency, Frequency.slug.does_not_exist())
 
 
-def put_version(frequency: Frequency) -> bool:
-    """Write the next version of a frequency, if the one before it stands there; False if another does."""
-    return _put(frequency, Frequency.version == frequency.version - 1)
+def put_version(frequency: Frequency, read: str) -> bool:
+    """Write the next version of a frequency, if the one before it stands there; False if another does.
+
+    `read` is the `changed_by` of the one before: a frequency that was made anew meanwhile is another.
+    """
+    row = Frequency
+    return _put(frequency, (row.version == frequency.version - 1) & (row.changed_by == read))
 
 
 def _put(frequency: Frequency, condition: Condition) -> bool:

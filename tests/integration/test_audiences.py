@@ -11,7 +11,7 @@ from chalicelib.services import audiences
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.services.submit import submit
-from chalicelib.tables.audience_headers import Audience, AudienceState
+from chalicelib.tables.audience_headers import Audience, AudienceState, start_completing
 from chalicelib.tables.audiences import read_chunk, read_packed, unpack
 from chalicelib.tables.base import DATABASE_ERRORS
 from tests.support.aws import World
@@ -291,6 +291,19 @@ def test_deleting_lets_the_ids_expire_when_nothing_needs_them_any_more(world: Wo
         audiences.usable(audience.id, SHOP, world.clock())
     world.settle(600)
     assert world.counts(dispatch) == {"sent": 250}
+
+
+def test_a_completing_that_begins_again_is_not_deleted(world: World) -> None:
+    audience_id = made(world)
+    put(world, audience_id, 1, ids(1, 4))
+    start_completing(audience_id, world.clock())  # and breaks off
+    world.clock.advance(61)
+    world.database.before(
+        "UpdateItem", Audience.table(), lambda: start_completing(audience_id, world.clock())
+    )
+    with pytest.raises(ConflictError, match="just being completed"):
+        audiences.delete(audience_id, SHOP, world.clock())
+    assert complete(world, audience_id).state == AudienceState.COMPLETE
 
 
 @pytest.mark.parametrize("operation", ["UpdateItem", "Query", "BatchWriteItem", "DeleteItem"])

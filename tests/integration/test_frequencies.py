@@ -30,6 +30,9 @@ CINEMA = Principal("application", "cinema")
 CONTENT = Content("mail", "News", "There is something new.")
 DAY = 86_400
 
+FIRST = int(START.timestamp() * 1000)
+"""The version of a frequency that is made when the clock starts."""
+
 
 def wanted(**changed: Any) -> Wanted:
     users = [UUID(user) for user in user_ids(3)]
@@ -94,7 +97,7 @@ def test_all_that_belongs_to_it_is_there_before_it_is(world: World) -> None:
     assert (header["part"], header["recipients"], header["state"]) == (row.audience_id, 3, "complete")
     assert header["used_by"] == {row.audience_use}
     assert expiring(world, "AUDIENCES_TABLE") == []
-    assert (row.version, row.recipients, row.owns_audience, row.type) == (1, 3, True, "mail")
+    assert (row.version, row.recipients, row.owns_audience, row.type) == (FIRST, 3, True, "mail")
     assert stored().serialize() == row.serialize()
     assert world.table("DISPATCHES_TABLE") == []
 
@@ -145,12 +148,12 @@ def test_each_change_is_a_version_and_keeps_the_rest(world: World) -> None:
     first = create(world)
     world.clock.advance(10)
     second = change(world, timing={"cron": "0 9 * * MON-FRI"})
-    assert second.version == 2
+    assert second.version == FIRST + 1
     assert timing(second) == {"period": None, "cron": "0 9 * * MON-FRI"}
     assert (second.notification_id, second.audience_id) == (first.notification_id, first.audience_id)
     assert (second.created_at, second.updated_at) == (iso(START), iso(later(START, 10)))
     third = change(world, timing={"period": 60})
-    assert third.version == 3
+    assert third.version == FIRST + 2
     assert timing(third) == {"period": 60, "cron": None}
     assert len(world.table("NOTIFICATIONS_TABLE")) == len(headers(world)) == 1
 
@@ -214,7 +217,8 @@ def test_deleted_it_leaves_nothing_that_stays(world: World) -> None:
     assert len(expiring(world, "AUDIENCES_TABLE")) == len(expiring(world, "NOTIFICATIONS_TABLE")) == 1
     with pytest.raises(NotFoundError):
         delete(world)
-    assert create(world).version == 1
+    world.clock.advance(60)
+    assert create(world).version == FIRST + 60_000
 
 
 # Who else is there.
@@ -266,7 +270,7 @@ def test_a_change_at_the_same_moment_is_refused_and_leaves_nothing(
     with pytest.raises(ConflictError, match="same moment"):
         change(world, users=[UUID(user_id(7))], content=replace(CONTENT, title="Lost"))
     row = stored()
-    assert (row.version, row.is_paused, row.title, row.recipients) == (2, True, "News", 3)
+    assert (row.version, row.is_paused, row.title, row.recipients) == (FIRST + 1, True, "News", 3)
     (header,) = headers(world)
     assert header["part"] == row.audience_id
     kept = [each["title"] for each in world.table("NOTIFICATIONS_TABLE") if "expires_at" not in each]
@@ -275,11 +279,11 @@ def test_a_change_at_the_same_moment_is_refused_and_leaves_nothing(
 
 def test_what_was_read_must_be_what_is_changed_where_the_client_says_so(world: World) -> None:
     create(world)
-    assert change(world, version=1, is_paused=True).version == 2
-    with pytest.raises(OutdatedError, match="version 2"):
-        change(world, version=1, is_paused=False)
+    assert change(world, version=FIRST, is_paused=True).version == FIRST + 1
+    with pytest.raises(OutdatedError, match=f"version {FIRST + 1}"):
+        change(world, version=FIRST, is_paused=False)
     with pytest.raises(OutdatedError):
-        frequencies.delete("weekly", SHOP, world.clock(), version=1)
+        frequencies.delete("weekly", SHOP, world.clock(), version=FIRST)
     assert stored().is_paused
 
 
@@ -369,7 +373,7 @@ def test_a_lost_answer_changes_nothing(world: World, operation: str) -> None:
     lost = world.database.lose_answers(operation)
     create(world)
     row = change(world, users=[UUID(user_id(9))], content=replace(CONTENT, title="Other news"))
-    assert (row.version, stored().serialize() == row.serialize()) == (2, True)
+    assert (row.version, stored().serialize() == row.serialize()) == (FIRST + 1, True)
     (header,) = headers(world)
     assert header["used_by"] == {row.audience_use}
     delete(world)
@@ -380,15 +384,38 @@ def test_a_lost_answer_changes_nothing(world: World, operation: str) -> None:
 def test_a_late_echo_of_a_deletion_leaves_the_next_of_that_slug(world: World) -> None:
     old = create(world)
     delete(world)
-    create(world)
+    new = create(world)
     remove_frequency(old)
-    assert stored().version == 1
+    assert stored().changed_by == new.changed_by
+
+
+def test_made_anew_it_is_another(world: World) -> None:
+    old = create(world)
+    delete(world)
+    create(world)  # in the same millisecond, even: its version is that of the old one
+    read, old.version, old.changed_by = old.changed_by, FIRST + 1, "this"
+    assert not put_version(old, read)
+    world.clock.advance(0.001)
+    delete(world)
+    create(world)
+    with pytest.raises(OutdatedError):
+        change(world, version=FIRST, is_paused=True)
+    assert not stored().is_paused
+
+
+def test_a_deletion_of_a_version_that_broke_off_goes_on_too(world: World) -> None:
+    create(world)
+    fail_nth(world, "DeleteItem", 0)
+    with pytest.raises((ConnectionError, *DATABASE_ERRORS)):
+        frequencies.delete("weekly", SHOP, world.clock(), version=FIRST)
+    frequencies.delete("weekly", SHOP, world.clock(), version=FIRST)
+    assert world.table("FREQUENCIES_TABLE") == headers(world) == []
 
 
 def test_a_version_is_written_once(world: World) -> None:
     row = create(world)
-    row.version, row.changed_by = 2, "this"
-    assert put_version(row)
-    assert put_version(row)  # its own echo
+    read, row.version, row.changed_by = row.changed_by, FIRST + 1, "this"
+    assert put_version(row, read)
+    assert put_version(row, read)  # its own echo
     row.changed_by = "another"
-    assert not put_version(row)
+    assert not put_version(row, read)
