@@ -19,7 +19,7 @@ from chalicelib.services.errors import (
     TooManyError,
     TooManyRequestsError,
 )
-from chalicelib.tables.base import DATABASE_ERRORS
+from chalicelib.tables.base import is_outage
 
 MAX_FIELD_ERRORS = 20
 RETRY_AFTER_SECONDS = 5
@@ -66,8 +66,10 @@ REFUSALS: dict[type[Exception], HTTPStatus] = {
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
-OUTAGES = (*DATABASE_ERRORS, SecretUnavailableError)
-"""What may be over in a moment: the client should come again."""
+
+def may_pass(error: Exception) -> bool:
+    """Whether it may be over in a moment: the client should come again. Else it is a fault of ours."""
+    return isinstance(error, SecretUnavailableError) or is_outage(error)
 
 
 def problem(status: HTTPStatus, detail: str, errors: list[FieldError] | None = None) -> Response:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from chalicelib.api import cors
 from chalicelib.api.endpoints import JSON, MAX_BODY_BYTES, Caller, Endpoint, Page, Upload
-from chalicelib.api.problems import OUTAGES, REFUSALS, HttpError, invalid, problem, refusal
+from chalicelib.api.problems import REFUSALS, HttpError, invalid, may_pass, problem, refusal
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import logger
 from chalicelib.services.authentication import Authenticated, authenticate
@@ -85,12 +85,14 @@ def _answer(
     except OutsideUnavailableError as error:
         logger.exception("outside service unavailable", extra={"endpoint": endpoint.name})
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-    except OUTAGES:
-        logger.exception("outage", extra={"endpoint": endpoint.name})
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "A part of the service is out of reach; try again.")
     except _InvalidError as error:
         return invalid(error.error, error.what)
-    except Exception:
+    except Exception as error:
+        if may_pass(error):
+            logger.exception("outage", extra={"endpoint": endpoint.name})
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "A part of the service is out of reach; try again."
+            )
         logger.exception("internal error", extra={"endpoint": endpoint.name})
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is our fault; it has been logged.")
 

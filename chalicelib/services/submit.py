@@ -10,7 +10,7 @@ from chalicelib import queues, settings
 from chalicelib.domain.fanning import ChunkRange, chunk_count
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.messages import FanOutMessage
-from chalicelib.domain.retention import dispatch_expiry
+from chalicelib.domain.retention import dispatch_expiry, is_kept
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
@@ -69,7 +69,7 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
     users = list(dict.fromkeys(submission.users or ()))
     recipients = len(users)
     if submission.audience_id is not None:
-        recipients = int(audiences.usable(submission.audience_id, principal, now).recipients)
+        recipients = _recipients(submission, submission.audience_id, principal, now)
     ids = _choose_ids(submission, principal, now)
     notification, dispatch = _rows(submission, principal, ids, recipients)
     found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
@@ -119,12 +119,30 @@ def _check(submission: Submission) -> None:
         raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
 
 
+def _recipients(submission: Submission, audience_id: str, principal: Principal, now: datetime) -> int:
+    """How many a complete audience has. A repeat is good also when it has been deleted since."""
+    try:
+        return int(audiences.usable(audience_id, principal, now).recipients)
+    except InvalidFieldError:
+        known = Request.one(_request_key(submission, principal), consistent=True) if submission.key else None
+        if known is None or not is_kept(known.expires_at, now):
+            raise
+        dispatch = Dispatch.one(known.dispatch_id, consistent=True)
+        if dispatch is None:
+            raise
+        return int(dispatch.recipients)
+
+
+def _request_key(submission: Submission, principal: Principal) -> str:
+    return hashlib.sha256(f"{principal.author}\0{submission.key}".encode()).hexdigest()
+
+
 def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> _Ids:
     fresh = _Ids(new_id(now), new_id(now), new_id(now), now)
     if submission.key is None:
         return fresh
     asked = Request(
-        hashlib.sha256(f"{principal.author}\0{submission.key}".encode()).hexdigest(),
+        _request_key(submission, principal),
         body_hash=submission.body_hash,
         notification_id=fresh.notification,
         audience_id=fresh.audience,

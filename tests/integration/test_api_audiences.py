@@ -253,6 +253,20 @@ class TestNotifications:
             api.post(NOTIFICATIONS, notification(audience_id=second_one), headers), 422, None, "another body"
         )
 
+    def test_a_repeat_is_good_when_the_audience_has_been_deleted(self, world: World, api: Api) -> None:
+        audience = completed(api, users(2))
+        headers = {"Idempotency-Key": "k"}
+        first = api.post(NOTIFICATIONS, notification(audience_id=audience), headers)
+        assert api.delete(f"{PATH}{audience}/").status == 204
+        second = api.post(NOTIFICATIONS, notification(audience_id=audience), headers)
+        assert (second.status, second.json) == (first.status, first.json | {"is_repeat": True})
+        assert len(world.table("DISPATCHES_TABLE")) == 1
+        other_body = notification(audience_id=audience, title="Other")
+        refused(api.post(NOTIFICATIONS, other_body, headers), 422, None, "another body")
+        refused(
+            api.post(NOTIFICATIONS, other_body, {"Idempotency-Key": "other"}), 422, "audience_id", "no such"
+        )
+
     def test_an_administrator_sends_to_any(self, world: World, api: Api, administrator: Api) -> None:
         audience = completed(api, users(2))
         sent = administrator.post(NOTIFICATIONS, notification(audience_id=audience))

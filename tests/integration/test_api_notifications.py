@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib import security, settings
 from chalicelib.domain.times import utc_now
@@ -337,6 +338,17 @@ def test_an_outage_of_the_tables_is_a_503_that_says_when_to_come_again(
     answer = api.post(PATH, a_body())
     assert (answer.status, answer.content_type) == (503, PROBLEM)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ValidationException", 500), ("AccessDeniedException", 500), ("ThrottlingException", 503)],
+)
+def test_what_the_tables_refuse_for_good_is_a_500(world: World, api: Api, code: str, status: int) -> None:
+    error = ClientError({"Error": {"Code": code}}, "PutItem")
+    world.database.fail("PutItem", world.tables["NOTIFICATIONS_TABLE"], times=10, error=error)
+    answer = api.post(PATH, a_body())
+    assert (answer.status, "Retry-After" in answer.headers) == (status, status == 503)
 
 
 def test_a_bug_is_a_500_that_gives_nothing_away(
