@@ -51,7 +51,8 @@ class NewPassword(Credentials):
 def create_token(caller: Caller, body: Credentials) -> TokensOut:
     """Log in as an administrator.
 
-    Failed attempts are counted for the login and for the source; too many are a 429 with Retry-After.
+    Failed attempts are counted for the login from its source and for the source; too many are a 429 with
+    Retry-After.
     """
     now = utc_now()
     tokens = administrators.issue_tokens(log_in(body.username, body.password, caller.source, now), now)

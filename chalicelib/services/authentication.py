@@ -69,8 +69,9 @@ def log_in(login: str, password: str, source: str, now: datetime) -> Administrat
     known = found.password_hash if found and found.is_active else None
     # A password of any length would be hashed at the attacker's leisure.
     if not security.is_administrator_password(password[: MAX_PASSWORD_LENGTH + 1], known) or found is None:
+        attempt.failed()
         raise NotAuthenticatedError("unknown login or wrong password")
-    attempt.succeeded()
+    attempt.take_back()
     _administrators.put(login, found, now)
     return found
 

@@ -7,8 +7,9 @@ import boto3
 import pytest
 
 from chalicelib import security, settings
-from chalicelib.services import authentication
+from chalicelib.services import authentication, login_attempts
 from chalicelib.services.administrators import change_password, create_administrator
+from chalicelib.services.errors import NotAuthenticatedError, TooManyRequestsError
 from chalicelib.tables.principals import Administrator
 from tests.support.api import Answer, Api, basic, set_api_clock
 from tests.support.aws import World
@@ -123,6 +124,17 @@ def test_a_password_is_changed_by_who_knows_it(api: Api) -> None:
     assert log_in(api).status == 200
 
 
+def outcome(login: str, password: str, source: str) -> int:
+    """The status of a log-in from an address."""
+    try:
+        authentication.log_in(login, password, source, START)
+    except NotAuthenticatedError:
+        return 401
+    except TooManyRequestsError:
+        return 429
+    return 200
+
+
 class TestAttempts:
     def test_a_login_has_so_many_in_a_quarter_of_an_hour(self, world: World, api: Api) -> None:
         world.clock.advance(5 * MINUTE)
@@ -137,6 +149,38 @@ class TestAttempts:
         world.configure("LOGIN_ATTEMPTS_PER_SOURCE", "3")
         assert [log_in(api, OTHER, f"login-{n}").status for n in range(4)] == [401] * 3 + [429]
         assert log_in(api).status == 429
+
+    def test_a_stranger_does_not_lock_the_owner_out(self, world: World, api: Api) -> None:
+        for _ in range(10):
+            assert outcome("anna", OTHER, "198.51.100.7") == 401
+        assert outcome("anna", PASSWORD, "198.51.100.7") == 429
+        assert log_in(api).status == 200
+
+    def test_a_login_has_ten_times_as_many_over_all_sources(self, world: World, api: Api) -> None:
+        world.configure("LOGIN_ATTEMPTS_PER_LOGIN", "1")
+        tried = [outcome("anna", OTHER, f"198.51.100.{number}") for number in range(12)]
+        assert tried == [401] * 10 + [429] * 2
+        assert log_in(api).status == 429
+
+    def test_a_refused_one_is_not_counted(self, world: World, api: Api) -> None:
+        world.configure("LOGIN_ATTEMPTS_PER_SOURCE", "3")
+        for number in range(20):
+            outcome(f"login-{number}", OTHER, "198.51.100.7")
+        before = world.table("ATTEMPTS_TABLE")
+        assert outcome("anna", OTHER, "198.51.100.7") == 429
+        counted = [(row["tries"], row.get("failed", 0)) for row in world.table("ATTEMPTS_TABLE")]
+        assert counted.count((0, 0)) == len(counted) - 3 * 2 - 1  # what was taken back
+        assert counted.count((3, 3)) == 1
+        assert len(counted) == len(before) + 1
+
+    def test_right_ones_at_once_do_not_lock_each_other_out(self, world: World, api: Api) -> None:
+        under_way = [login_attempts.begin("anna", "192.0.2.1", START) for _ in range(20)]
+        with pytest.raises(TooManyRequestsError):  # so many guesses at once are too many
+            login_attempts.begin("anna", "192.0.2.1", START)
+        for each in under_way:
+            each.take_back()
+        assert {row["tries"] for row in world.table("ATTEMPTS_TABLE")} == {0}
+        assert outcome("anna", PASSWORD, "192.0.2.1") == 200
 
     def test_who_knows_the_password_uses_none_up(self, world: World, api: Api) -> None:
         world.configure("LOGIN_ATTEMPTS_PER_LOGIN", "2")
