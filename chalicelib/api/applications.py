@@ -106,11 +106,13 @@ def change_application(slug: Slug, body: ChangedApplication) -> ApplicationOut:
     return ApplicationOut(**_shown(applications.change_rights(slug, scopes, body.is_active)))
 
 
-@resource.post("/api/v1/applications/{slug}/rotate", access=Access.ADMINISTRATOR)
+@resource.post("/api/v1/applications/{slug}/rotate", access=Access.ADMINISTRATOR, refuses=(409,))
 def rotate_password(slug: Slug, body: Rotation) -> ApplicationWithPassword:
     """Give an application a new password; the old one is good as well for some hours.
 
-    Only the last two passwords are ever good.
+    Only two passwords are ever good. Rotated again within ten minutes, as after an answer that was lost, the
+    one in between is not: the new one is, and the one before the first rotation, which is still in use.
+    409 when another request has just changed the password.
     """
     rotated = applications.rotate_password(slug, body.keep_old_hours, utc_now())
     return ApplicationWithPassword(**_shown(rotated.application), password=rotated.password)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib import security
-from chalicelib.domain.times import iso
+from chalicelib.domain.times import iso, parse
 from chalicelib.services.cursors import page_of, read_cursor
-from chalicelib.services.errors import AlreadyThereError, InvalidFieldError, NotFoundError
+from chalicelib.services.errors import AlreadyThereError, ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.names import check_name
 from chalicelib.services.rights import DEFAULT_SCOPES, Scope
 from chalicelib.tables.base import ConditionFailedError
 from chalicelib.tables.listing import listed_shard
-from chalicelib.tables.principals import Application, applications_page, change_application
+from chalicelib.tables.principals import Application, applications_page, change_application, change_password
 
 RESERVED_SLUGS = frozenset({"basic", "bearer"})
 """The schemes of the Authorization header, which an application's slug stands in the place of."""
@@ -20,6 +20,8 @@ RESERVED_SLUGS = frozenset({"basic", "bearer"})
 OLD_PASSWORD_HOURS = 24
 MAX_OLD_PASSWORD_HOURS = 168
 """How long the password before the last rotation is good as well: by default, and at most."""
+REPEATED_MINUTES = 10
+"""A rotation so soon after another is a repetition: the password in between was most likely never seen."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,35 @@ def list_applications(cursor: str | None, limit: int) -> ApplicationsPage:
 def rotate_password(slug: str, keep_old_hours: int, now: datetime) -> WithPassword:
     """Give an application a new password; the old one is good as well for so many hours.
 
-    Rotated again meanwhile, only the last two are good.
+    Only two are ever good. Rotated again within a few minutes, the answer was most likely lost: the one that
+    stays good is the one before, which the application uses, and not the one that nobody has seen.
+    ConflictError when another has changed the password at the same time.
     """
     before = find_application(slug)
     password = security.generate_password()
     row = Application
-    actions = [row.password_hash.set(security.hash_application_password(password))]
+    actions = [row.rotated_at.set(iso(now))]
     if keep_old_hours:
+        kept = before.previous_hash if _is_repeated(before, now) else before.password_hash
         actions += [
-            row.previous_hash.set(before.password_hash),
+            row.previous_hash.set(kept),
             row.previous_until.set(iso(now + timedelta(hours=keep_old_hours))),
         ]
     else:
         actions += [row.previous_hash.remove(), row.previous_until.remove()]
-    return WithPassword(_there(change_application(slug, actions)), password)
+    new_hash = security.hash_application_password(password)
+    changed = change_password(slug, before.password_hash, new_hash, actions)
+    if changed is None:
+        raise ConflictError("the password has just been changed by another request")
+    return WithPassword(changed, password)
+
+
+def _is_repeated(before: Application, now: datetime) -> bool:
+    """Whether a rotation comes so soon after another that it most likely takes its place."""
+    if not (before.previous_hash and before.previous_until and before.rotated_at):
+        return False
+    since = now - parse(before.rotated_at)
+    return now < parse(before.previous_until) and since < timedelta(minutes=REPEATED_MINUTES)
 
 
 def change_rights(slug: str, scopes: Iterable[Scope] | None, is_active: bool | None) -> Application:

@@ -34,7 +34,10 @@ class Listed(GlobalSecondaryIndex["Application"]):
 
 
 class Application(Table):
-    """`previous_hash` is good as well until `previous_until`; `used` counts the requests of the `window`."""
+    """`previous_hash` is good as well until `previous_until`; `used` counts the requests of the `window`.
+
+    `rotated_at` is when the password was last made anew.
+    """
 
     class Meta:
         table_name = ""
@@ -45,6 +48,7 @@ class Application(Table):
     password_hash = UnicodeAttribute()
     previous_hash = UnicodeAttribute(null=True)
     previous_until = UnicodeAttribute(null=True)
+    rotated_at = UnicodeAttribute(null=True)
     scopes = UnicodeSetAttribute(null=True)
     is_active = BooleanAttribute(default=True)
     created_at = UnicodeAttribute()
@@ -63,6 +67,21 @@ def change_application(slug: str, actions: Sequence[Action]) -> Application | No
         return Application.change(slug, actions=actions, condition=Application.slug.exists(), returning=True)
     except ConditionFailedError:
         return None
+
+
+def change_password(slug: str, before: str, after: str, actions: Sequence[Action]) -> Application | None:
+    """Change a password's hash, if it is still the one read before; how the application now is, else None."""
+    row = Application
+    try:
+        return row.change(
+            slug,
+            actions=[row.password_hash.set(after), *actions],
+            condition=row.password_hash == before,
+            returning=True,
+        )
+    except ConditionFailedError as failure:
+        found = row.from_raw_data(failure.item) if failure.item else None
+        return found if found and found.password_hash == after else None  # its own echo
 
 
 def applications_page(after: str | None, limit: int) -> list[tuple[str, Application | None]]:

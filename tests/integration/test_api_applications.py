@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.times import later
+from chalicelib.services import applications, authentication
 from chalicelib.services.administrators import create_administrator
 from chalicelib.services.applications import change_rights, register_application
 from chalicelib.services.rights import Scope
@@ -105,10 +106,36 @@ class TestRotation:
         new = admin.post(f"{PATH}shop/rotate/", {"keep_old_hours": 0}).json["password"]
         assert (status("shop", new), status("shop", old)) == (200, 401)
 
-    def test_only_the_last_two_are_good(self, admin: Api) -> None:
+    def rotated_after(self, world: World, admin: Api, seconds: int) -> list[int]:
+        """Who is let in by the first, the second and the third password."""
+        passwords = [admin.post(PATH, {"slug": "shop"}).json["password"]]
+        passwords.append(admin.post(f"{PATH}shop/rotate/", {}).json["password"])
+        world.clock.advance(seconds)
+        passwords.append(admin.post(f"{PATH}shop/rotate/", {}).json["password"])
+        authentication.forget()
+        return [status("shop", each) for each in passwords]
+
+    def test_only_the_last_two_are_good(self, world: World, admin: Api) -> None:
+        assert self.rotated_after(world, admin, 600) == [401, 200, 200]
+
+    def test_repeated_after_a_lost_answer_the_one_in_use_stays_good(self, world: World, admin: Api) -> None:
+        assert self.rotated_after(world, admin, 599) == [200, 401, 200]
+
+    def test_repeated_when_the_old_one_was_ended_nothing_comes_back(self, world: World, admin: Api) -> None:
         first = admin.post(PATH, {"slug": "shop"}).json["password"]
-        second, third = (admin.post(f"{PATH}shop/rotate/", {}).json["password"] for _ in range(2))
-        assert [status("shop", each) for each in (third, second, first)] == [200, 200, 401]
+        second = admin.post(f"{PATH}shop/rotate/", {"keep_old_hours": 0}).json["password"]
+        third = admin.post(f"{PATH}shop/rotate/", {}).json["password"]
+        assert [status("shop", each) for each in (first, second, third)] == [401, 200, 200]
+
+    def test_of_two_at_once_one_is_refused(
+        self, world: World, admin: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = admin.post(PATH, {"slug": "shop"}).json["password"]
+        before = applications.find_application("shop")
+        other = admin.post(f"{PATH}shop/rotate/", {}).json["password"]
+        monkeypatch.setattr(applications, "find_application", lambda slug: before)  # it was read before
+        assert admin.post(f"{PATH}shop/rotate/", {}).status == 409
+        assert [status("shop", each) for each in (first, other)] == [200, 200]
 
     def test_a_lost_answer_gives_the_password_that_is_kept(self, world: World, admin: Api) -> None:
         admin.post(PATH, {"slug": "shop"})
