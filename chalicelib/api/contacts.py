@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.endpoints import Resource, Upload
+from chalicelib.api.fields import INT64, as_text
 from chalicelib.services import contact_lines, contacts
 from chalicelib.services.rights import Access
 from chalicelib.settings import LOCALES
@@ -16,12 +17,13 @@ resource = Resource("contacts")
 Email = Annotated[str, Field(max_length=254, description="A mail address", examples=["anna@example.com"])]
 ChatId = Annotated[
     str,
+    BeforeValidator(as_text),
     Field(
         max_length=20,
         pattern="^-?[0-9]{1,19}$",
-        coerce_numbers_to_str=True,
-        description="A chat of Telegram: a whole number of at most 64 bits, as text",
+        description="A chat of Telegram: a whole number of at most 64 bits, as text or as a number",
         examples=["-1001234567890"],
+        json_schema_extra={"type": ["string", "integer"], "minimum": -INT64, "maximum": INT64 - 1},
     ),
 ]
 Name = Annotated[

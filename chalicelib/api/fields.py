@@ -57,20 +57,20 @@ def _within_reach(value: datetime) -> datetime:
     return value
 
 
-_INT64 = 2**63
+INT64 = 2**63
 
 
-def _as_text(value: Any) -> Any:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+def as_text(value: Any) -> Any:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64
     return str(value) if is_number else value
 
 
 ContentId = Annotated[
     str,
-    BeforeValidator(_as_text),
+    BeforeValidator(as_text),
     Field(
         max_length=255,
-        json_schema_extra={"type": ["string", "integer"], "minimum": -_INT64, "maximum": _INT64 - 1},
+        json_schema_extra={"type": ["string", "integer"], "minimum": -INT64, "maximum": INT64 - 1},
     ),
 ]
 """A text; a whole number of 64 bits is taken for one."""
