@@ -331,7 +331,7 @@ REQUESTS: tuple[Request, ...] = (
 )
 
 _VOLATILE = frozenset(
-    {"used", "window", "tries", "expires_at", "last_used_at", "version", "listed", "pending"}
+    {"used", "window", "tries", "failed", "expires_at", "last_used_at", "version", "listed", "pending"}
 )
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z?")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -340,7 +340,8 @@ _HASH = re.compile(r"\$argon2id\$\S+|[0-9a-f]{16,64}")
 
 
 def what_stands(row: Mapping[str, Any]) -> str:
-    """An item, but for times, made-up ids, hashes and counts that may be one more.
+    """An item, but for times, made-up ids, hashes and counts that may be one more (a log-in by a password
+    that has been changed already is a failed one).
 
     And but for the pending mark: what holds a dispatch that did not reach the queue is shown elsewhere.
     """
