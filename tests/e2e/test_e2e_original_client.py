@@ -204,7 +204,7 @@ def test_while_the_users_service_is_down_nothing_is_lost_and_no_token_called_wro
         assert (entry["status"], entry["reason"]) == ("unsent", "directory unavailable")
         assert (entry["is_sent_to_queue"], entry["is_correct_contacts"]) == (False, True)
         assert smtp.counts() == {}
-        assert vestnik.sweep() == {"requeued": 1}
+        assert vestnik.sweep()["requeued"] == 1  # what other tests left is none of its business
         smtp.wait_for_mails(1, COLD_SECONDS, to=address)
     (entry,) = wait_for_list(client, user, token, 1).json["results"]
     assert entry["status"] == "sent"
