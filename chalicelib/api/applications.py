@@ -2,19 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from chalicelib.api.endpoints import Resource
+from chalicelib.api.fields import Slug
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.times import utc_now
-from chalicelib.services import applications, names
+from chalicelib.services import applications
 from chalicelib.services.rights import DEFAULT_SCOPES, Access, Principal, Scope
 from chalicelib.tables.principals import Application
 
 resource = Resource("applications")
-
-Slug = Annotated[str, StringConstraints(pattern=names.PATTERN, max_length=names.MAX_LENGTH)]
-"""The name of an application in a path."""
 
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope), examples=[["send", "read"]])]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
 from chalicelib.channels import CHANNELS
+from chalicelib.services import names
 from chalicelib.services.content import Content
 
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -74,6 +75,9 @@ ContentId = Annotated[
     ),
 ]
 """A text; a whole number of 64 bits is taken for one."""
+
+Slug = Annotated[str, StringConstraints(pattern=names.PATTERN, max_length=names.MAX_LENGTH)]
+"""The name of an application, or of a frequency."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 """A time with its zone."""

@@ -7,14 +7,13 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
 from chalicelib.api.examples import USER
-from chalicelib.api.fields import ContentFields, Id, Moment, absent
+from chalicelib.api.fields import ContentFields, Id, Moment, Slug, absent
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.schedule import MAX_CRON_LENGTH, MAX_PERIOD_SECONDS
 from chalicelib.domain.times import utc_now
 from chalicelib.services import frequencies
 from chalicelib.services.frequencies import MAX_USERS, FrequencyView, Wanted
 from chalicelib.services.frequency_times import NEXT_RUNS, FrequencyState, next_runs, state_of
-from chalicelib.services.names import MAX_LENGTH, PATTERN
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.frequencies import Frequency
 
@@ -22,8 +21,6 @@ resource = Resource("notification frequencies")
 
 PATH = "/api/v1/notification_frequencies"
 TIMING = ("period", "cron", "time_zone", "starts_at", "ends_at")
-
-Slug = Annotated[str, StringConstraints(pattern=PATTERN, max_length=MAX_LENGTH)]
 
 
 class FrequencyFields(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chalicelib import security
 from chalicelib.domain.times import iso, parse
-from chalicelib.services.cursors import page_of, read_cursor
+from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import AlreadyThereError, ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.names import check_name
 from chalicelib.services.rights import DEFAULT_SCOPES, Scope
@@ -78,7 +78,7 @@ def find_application(slug: str) -> Application:
 
 def list_applications(cursor: str | None, limit: int) -> ApplicationsPage:
     """Some applications by slug."""
-    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    after = read_place(cursor)
     return ApplicationsPage(*page_of(applications_page(after, limit + 1), limit))
 
 

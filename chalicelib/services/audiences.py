@@ -13,7 +13,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.retention import dispatch_expiry, is_kept
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
-from chalicelib.services.cursors import page_of, read_cursor
+from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audience_headers import (
@@ -90,7 +90,7 @@ def listed(
 
     An application sees its own; an administrator those of an author, or of all.
     """
-    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    after = read_place(cursor)
     author = author if principal.is_administrator else principal.author
     found, following = page_of(headers_page(author, after, limit + 1), limit)
     return [audience for audience in found if is_kept(audience.expires_at, now)], following

@@ -33,6 +33,11 @@ def read_cursor(cursor: str, *kinds: type[Part]) -> list[Part]:
     return parts
 
 
+def read_place(cursor: str | None) -> str | None:
+    """The place in an index behind which a page begins; None for the first page."""
+    return str(read_cursor(cursor, str)[0]) if cursor else None
+
+
 def not_ours() -> InvalidFieldError:
     """The refusal of a cursor that this service did not give."""
     return InvalidFieldError("cursor", "not a cursor that this service gave")

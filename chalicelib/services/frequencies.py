@@ -17,7 +17,7 @@ from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
 from chalicelib.services.content import Content, check_content, content_of, new_notification
-from chalicelib.services.cursors import page_of, read_cursor
+from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import (
     AlreadyThereError,
     ConflictError,
@@ -124,7 +124,7 @@ def listed(
 
     An application sees its own; an administrator those of an author, or of all.
     """
-    after = str(read_cursor(cursor, str)[0]) if cursor else None
+    after = read_place(cursor)
     author = author if principal.is_administrator else principal.author
     return page_of(frequencies_page(author, after, limit + 1), limit)
 

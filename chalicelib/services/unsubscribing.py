@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.observability import logger
-from chalicelib.services.cursors import page_of, read_cursor
+from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.unsubscribes import (
@@ -78,7 +78,7 @@ def read(user_id: str, principal: Principal) -> Unsubscribe:
 
 def list_unsubscribes(cursor: str | None, limit: int) -> UnsubscribesPage:
     """Some refusals, the last changed first."""
-    before = str(read_cursor(cursor, str)[0]) if cursor else None
+    before = read_place(cursor)
     found, following = page_of(unsubscribes_page(before, limit + 1), limit)
     return UnsubscribesPage([row for row in found if row.scopes], following)
 

@@ -10,13 +10,13 @@ from app import app
 from chalicelib import settings
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
-from chalicelib.domain.times import iso, later
+from chalicelib.domain.times import later
 from chalicelib.services import authentication, rate_limits
 from chalicelib.services.applications import register_application
 from chalicelib.services.erasure import erase
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.base import DATABASE_ERRORS
-from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.dispatches import cancel_dispatch
 from chalicelib.tables.unsubscribes import EVERYTHING, add_scope
 from chalicelib.workers import sweep
 from tests.faults import dynamodb
@@ -314,8 +314,7 @@ class World:
         """An operator cancels what is there."""
         with self.wire.off():
             for row in list(self.tables.rows("DISPATCHES_TABLE")):
-                if "cancelled_at" not in row:
-                    Dispatch.change(row["id"], actions=[Dispatch.cancelled_at.set(iso(self.clock()))])
+                cancel_dispatch(row["id"], self.clock())
 
     def erase(self, user: str) -> None:
         """An administrator erases a user."""

@@ -29,14 +29,10 @@ from tests.support.users_service import (
     Raw,
     Status,
     UsersService,
+    check_tokens_by,
 )
 
 ANNA = user_id(0xABCDEF)
-
-
-def configure(world: World, service: UsersService, way: str) -> None:
-    for name, value in {**service.settings, "USER_AUTH": way}.items():
-        world.configure(name, value)
 
 
 def put_secret(secret: dict[str, Any]) -> None:
@@ -203,7 +199,7 @@ def by_kid(kid: str | None, algorithm: str = "RS256", key: Any = None, **changes
 
 @pytest.fixture
 def jwks(users_service: UsersService, world: World) -> UsersService:
-    configure(world, users_service, "jwks")
+    check_tokens_by(world, users_service, "jwks")
     users_service.published_keys += [published(algorithm, algorithm) for algorithm in PRIVATE]
     return users_service
 

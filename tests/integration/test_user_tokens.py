@@ -26,19 +26,15 @@ from tests.support.users_service import (
     Raw,
     Status,
     UsersService,
+    check_tokens_by,
 )
 
 ANNA = user_id(0xABCDEF)
 
 
-def configure(world: World, service: UsersService, way: str) -> None:
-    for name, value in {**service.settings, "USER_AUTH": way}.items():
-        world.configure(name, value)
-
-
 @pytest.fixture
 def host(users_service: UsersService, world: World) -> UsersService:
-    configure(world, users_service, "host")
+    check_tokens_by(world, users_service, "host")
     users_service.tokens["anna"] = ANNA
     return users_service
 

@@ -39,7 +39,7 @@ from chalicelib.services.erasure import erase
 from chalicelib.tables import base
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.contacts import Contact
-from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.dispatches import Dispatch, cancel_dispatch
 from chalicelib.tables.progress import letters_of_chunks
 from chalicelib.tables.unsubscribes import Unsubscribe, add_scope
 from chalicelib.workers import dead_letters, deliver, fan_out, sweep
@@ -462,7 +462,7 @@ class World:
         return {status: count for status, count in counts.items() if count}
 
     def cancel(self, dispatch: Dispatch) -> None:
-        Dispatch.change(dispatch.id, actions=[Dispatch.cancelled_at.set(iso(self.clock()))])
+        cancel_dispatch(dispatch.id, self.clock())
 
     # The functions.
 

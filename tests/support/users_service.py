@@ -19,6 +19,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
+from tests.support.aws import World
+
 LOOPBACK = "127.0.0.1"
 DRIBBLE_SECONDS = 0.05
 
@@ -321,3 +323,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         while not self.server.service.wait_until_the_end(DRIBBLE_SECONDS):
             self.wfile.write(b" ")
+
+
+def check_tokens_by(world: World, service: UsersService, way: str) -> None:
+    """Have users' tokens checked by the service, by a key, or by the keys that it publishes."""
+    for name, value in {**service.settings, "USER_AUTH": way}.items():
+        world.configure(name, value)
