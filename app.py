@@ -3,11 +3,12 @@
 from chalice.app import Chalice
 
 from chalicelib.api.routes import register_routes
-from chalicelib.workers import dead_letters, deliver, fan_out, sweep
+from chalicelib.workers import dead_letters, deliver, fan_out, sweep, tick
 
 app = Chalice(app_name="vestnik")
 register_routes(app)
 app.register_blueprint(fan_out.blueprint)
 app.register_blueprint(deliver.blueprint)
+app.register_blueprint(tick.blueprint)
 app.register_blueprint(sweep.blueprint)
 app.register_blueprint(dead_letters.blueprint)

@@ -163,6 +163,7 @@ def _send_again(options: argparse.Namespace) -> str:
         Principal("administrator", "operator"),
         utc_now,
         user_id=str(options.user) if options.user else None,
+        dispatch_id=str(options.dispatch) if options.dispatch else None,
         tell=lambda count: print(f"{count} ...", file=sys.stderr),
     )
     return (
@@ -285,6 +286,9 @@ def _arguments() -> argparse.ArgumentParser:
     again = command("send-again", _send_again, "send the failed recipients of a notification again")
     again.add_argument("id")
     again.add_argument("--user", type=UUID, help="only this user")
+    again.add_argument(
+        "--dispatch", type=UUID, help="only in this dispatch; else in the newest 20, of a frequency"
+    )
     return parser
 
 

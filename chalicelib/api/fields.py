@@ -83,6 +83,21 @@ Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 """A time with its zone."""
 
 
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
+    AfterValidator(one_line),
+    Field(json_schema_extra={"pattern": ONE_LINE}),
+]
+
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
+    AfterValidator(_plain),
+    Field(json_schema_extra={"pattern": PLAIN}),
+]
+
+
 class ContentFields(BaseModel):
     """What a notification says."""
 
@@ -92,23 +107,10 @@ class ContentFields(BaseModel):
         examples=["mail"],
         max_length=32,
     )
-    title: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=max(limits.title for limits in _LIMITS)),
-        AfterValidator(one_line),
-    ] = Field(
-        description="One line; a channel may take less",
-        examples=["Your order has been shipped"],
-        json_schema_extra={"pattern": ONE_LINE},
+    title: Title = Field(
+        description="One line; a channel may take less", examples=["Your order has been shipped"]
     )
-    text: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=max(limits.text for limits in _LIMITS)),
-        AfterValidator(_plain),
-    ] = Field(
-        description="Plain text; empty lines part paragraphs; a channel may take less",
-        json_schema_extra={"pattern": PLAIN},
-    )
+    text: Text = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
     is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
     content_id: ContentId | None = Field(
         default=None, description="What it is about, in the client's own words"

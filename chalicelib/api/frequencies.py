@@ -208,14 +208,16 @@ def delete_frequency(principal: Principal, slug: Slug, headers: VersionHeaders) 
 
 def _summary(row: Frequency) -> dict[str, Any]:
     same = (
-        "slug", "author", "is_paused", "cron", "time_zone", "starts_at", "ends_at", "next_run_at", "type",
-        "title", "is_express", "notification_id", "audience_id", "created_at", "updated_at",
+        "slug", "author", "is_paused", "cron", "time_zone", "starts_at", "ends_at", "type", "title",
+        "is_express", "notification_id", "audience_id", "created_at", "updated_at",
     )  # fmt: skip
+    coming = next_runs(row, utc_now())
     return {name: getattr(row, name) for name in same} | {
         "version": int(row.version),
-        "state": state_of(row),
+        "state": state_of(row, utc_now()),
+        "next_run_at": coming[0] if coming else None,
         "period": int(row.period) if row.period is not None else None,
-        "next_runs": next_runs(row, utc_now()),
+        "next_runs": coming,
         "recipients": int(row.recipients),
     }
 

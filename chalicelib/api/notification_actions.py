@@ -48,6 +48,11 @@ class Again(BaseModel):
     """Who is sent to again."""
 
     user_id: UUID | None = Field(default=None, description="Only this user; else all who failed")
+    dispatch_id: UUID | None = Field(
+        default=None,
+        description="Only in this dispatch; else in the newest ones, which are all but of a frequency",
+        examples=[None],
+    )
 
 
 class SentAgain(BaseModel):
@@ -73,11 +78,12 @@ def list_notifications(principal: Principal, query: NotificationsQuery) -> Notif
     return NotificationsOut(results=results, next=page.next_cursor)
 
 
-@resource.post("/api/v1/notifications/{notification_id}/cancel", access=Access.SEND)
+@resource.post("/api/v1/notifications/{notification_id}/cancel", access=Access.SEND, refuses=(409,))
 def cancel_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
     """Cancel what has not been sent yet. Done again it changes nothing.
 
-    What is just being sent still goes; the counts say how many that were.
+    What is just being sent still goes; the counts say how many that were. What a frequency sends is ended by
+    pausing or deleting that.
     """
     cancel(str(notification_id), principal, utc_now())
     return shown(notifications.find(str(notification_id), principal, utc_now()))
@@ -90,5 +96,12 @@ def send_again(principal: Principal, notification_id: UUID, body: Again) -> Sent
     What is cancelled stays so, and who failed less than two minutes ago is left for the next time.
     """
     user = str(body.user_id) if body.user_id else None
-    done = send_failed_again(str(notification_id), principal, utc_now, user_id=user, limit=SENT_AGAIN_AT_ONCE)
+    done = send_failed_again(
+        str(notification_id),
+        principal,
+        utc_now,
+        user_id=user,
+        dispatch_id=str(body.dispatch_id) if body.dispatch_id else None,
+        limit=SENT_AGAIN_AT_ONCE,
+    )
     return SentAgain(sent_again=done, is_complete=done < SENT_AGAIN_AT_ONCE)

@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
-from chalicelib.api.fields import ContentFields, Id, absent
+from chalicelib.api.fields import ContentFields, Id, Moment, Text, Title, absent
 from chalicelib.api.lists import ListQuery
+from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
-from chalicelib.services import notifications, submit
+from chalicelib.services import notifications, send_times, submit
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
@@ -38,6 +39,20 @@ class NewNotification(ContentFields):
         json_schema_extra={"minItems": 1, "maxItems": submit.MAX_USERS},
     )
     audience_id: UUID = Field(default_factory=absent, description="In place of `users`: a complete audience")
+    send_at: Moment | None = Field(
+        default=None,
+        description=f"When it is sent, with its zone, at most {LONGEST_AHEAD.days} days ahead; null: at once",
+    )
+
+
+class NotificationChange(BaseModel):
+    """What is to be different of a notification that is not due yet."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Your order will be shipped today"}]})
+
+    send_at: Moment = Field(default_factory=absent, description="When it is sent")
+    title: Title = Field(default_factory=absent, description="One line; a channel may take less")
+    text: Text = Field(default_factory=absent, description="Plain text; a channel may take less")
 
 
 class SubmitHeaders(BaseModel):
@@ -65,6 +80,7 @@ class NotificationHead(BaseModel):
     content_id: str | None
     author: str = Field(description="Who sent it", examples=["application:shop", "administrator:anna"])
     created_at: str = Field(description="UTC, ISO 8601", examples=["2026-11-23T10:00:00.000Z"])
+    frequency: str | None = Field(description="The slug of the notification frequency that sends it")
 
 
 class NotificationBase(NotificationHead):
@@ -77,6 +93,7 @@ class CreatedNotification(NotificationBase):
     """A notification that has been accepted: it is kept, and on its way."""
 
     dispatch_id: Id
+    send_at: str | None = Field(description="When it will be sent; null: at once")
     is_repeat: bool = Field(description="An earlier request with this Idempotency-Key had created it")
 
 
@@ -97,16 +114,32 @@ class DispatchOut(BaseModel):
 
     id: Id
     due_at: str
+    send_at: str | None = Field(description="When a client wants it sent; null: at once")
+    run_at: str | None = Field(
+        description="Of a frequency: the run in its schedule; due later if it was late"
+    )
+    is_sent_to_queue: bool = Field(
+        description="false: it waits for its time, or for a queue that does not take it; tried again"
+    )
     cancelled_at: str | None
     recipients: int
     counts: Counts
 
 
 class NotificationOut(NotificationBase):
-    """A notification and what became of it."""
+    """A notification and what became of it; `recipients` and `counts` are of the dispatches shown."""
 
     counts: Counts
-    dispatches: list[DispatchOut]
+    dispatches: list[DispatchOut] = Field(
+        description=f"The newest first, at most {notifications.DISPATCHES_SHOWN}; a frequency makes more"
+    )
+
+
+class DispatchesOut(BaseModel):
+    """A page of dispatches, newest first."""
+
+    results: list[DispatchOut]
+    next: str | None = Field(description="The cursor of the next page, or null at the end")
 
 
 class CountedStatus(StrEnum):
@@ -154,13 +187,13 @@ class RecipientOut(BaseModel):
 
 
 class RecipientStatesOut(BaseModel):
-    """One recipient in every dispatch of a notification to them, the oldest first."""
+    """One recipient in the newest dispatches of a notification, the newest first."""
 
     results: list[RecipientOut]
 
 
 class RecipientsOut(BaseModel):
-    """A page of recipients, in the order in which they were given."""
+    """A page of recipients, in the order in which they were given; of several dispatches the newest first."""
 
     results: list[RecipientOut]
     next: str | None = Field(description="The cursor of the next page, or null at the end")
@@ -170,7 +203,7 @@ class RecipientsOut(BaseModel):
 def create_notification(
     principal: Principal, headers: SubmitHeaders, body: NewNotification
 ) -> CreatedNotification:
-    """Send a notification to users."""
+    """Send a notification to users, at once or at a time."""
     key = headers.idempotency_key
     accepted = submit.submit(
         submit.Submission(
@@ -181,6 +214,7 @@ def create_notification(
             audience_id=str(body.audience_id) if "audience_id" in body.model_fields_set else None,
             is_express=body.is_express,
             content_id=body.content_id,
+            send_at=body.send_at,
             key=key,
             body_hash=hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
             if key
@@ -192,6 +226,7 @@ def create_notification(
     return CreatedNotification(
         **_base(accepted.notification, int(accepted.dispatch.recipients)),
         dispatch_id=accepted.dispatch.id,
+        send_at=accepted.dispatch.send_at,
         is_repeat=accepted.is_repeat,
     )
 
@@ -200,6 +235,28 @@ def create_notification(
 def read_notification(principal: Principal, notification_id: UUID) -> NotificationOut:
     """A notification with its counts by status."""
     return shown(notifications.find(str(notification_id), principal, utc_now()))
+
+
+@resource.patch("/api/v1/notifications/{notification_id}", access=Access.SEND, refuses=(409,))
+def change_notification(
+    principal: Principal, notification_id: UUID, body: NotificationChange
+) -> NotificationOut:
+    """Change a notification that is not due yet: when it is sent, and what it says.
+
+    What the body does not name stays. Done again it changes nothing.
+    """
+    changed = send_times.Changed(send_at=body.send_at, title=body.title, text=body.text)
+    send_times.change(str(notification_id), changed, principal, utc_now())
+    return shown(notifications.find(str(notification_id), principal, utc_now()))
+
+
+@resource.get("/api/v1/notifications/{notification_id}/dispatches", access=Access.READ)
+def read_dispatches(principal: Principal, notification_id: UUID, query: ListQuery) -> DispatchesOut:
+    """The dispatches of a notification, newest first, each with its counts: of a frequency, its runs."""
+    page, following = notifications.dispatches(
+        str(notification_id), principal, utc_now(), query.cursor, query.limit
+    )
+    return DispatchesOut(results=[_dispatch(each.dispatch, each.counts) for each in page], next=following)
 
 
 def shown(view: notifications.NotificationView) -> NotificationOut:
@@ -223,7 +280,7 @@ def read_recipients(principal: Principal, notification_id: UUID, query: Recipien
 
 @resource.get("/api/v1/notifications/{notification_id}/recipients/{user_id}", access=Access.READ)
 def read_recipient(principal: Principal, notification_id: UUID, user_id: UUID) -> RecipientStatesOut:
-    """What has become of one recipient: states, times and reasons."""
+    """What has become of one recipient: states, times and reasons, in the newest dispatches."""
     views = notifications.recipient(str(notification_id), principal, utc_now(), str(user_id))
     return RecipientStatesOut(results=[_recipient(each) for each in views])
 
@@ -241,6 +298,9 @@ def _dispatch(dispatch: Dispatch, counts: dict[str, int]) -> DispatchOut:
     return DispatchOut(
         id=dispatch.id,
         due_at=dispatch.due_at,
+        send_at=dispatch.send_at,
+        run_at=dispatch.run_at,
+        is_sent_to_queue=dispatch.pending is None,
         cancelled_at=dispatch.cancelled_at,
         recipients=int(dispatch.recipients),
         counts=Counts(**counts),

@@ -66,8 +66,39 @@ class FanOutMessage:
 
 
 @dataclass(frozen=True)
+class DueMessage:
+    """Work for fan out before anything is fanned out: frequencies, and pending dispatches, that are due.
+
+    Nothing depends on such a message: what it names stays due, and the next tick names it again.
+    """
+
+    frequencies: tuple[str, ...] = ()
+    dispatches: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        return json.dumps({"v": VERSION, "due": [self.frequencies, self.dispatches]})
+
+    @classmethod
+    def load(cls, body: str) -> "DueMessage":
+        fields = _fields(body)
+        try:
+            frequencies, dispatches = fields["due"]
+            return cls(tuple(map(_text, frequencies)), tuple(map(_text, dispatches)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownMessageError(f"not a message of what is due: {body[:100]!r}") from error
+
+
+def load_fan_out(body: str) -> FanOutMessage | DueMessage:
+    """What came through a fan-out queue."""
+    return DueMessage.load(body) if "due" in _fields(body) else FanOutMessage.load(body)
+
+
+@dataclass(frozen=True)
 class DeliveryMessage:
-    """Work for deliver: one recipient of a dispatch, and where to reach them."""
+    """Work for deliver: one recipient of a dispatch, and where to reach them.
+
+    `frequency` is the slug of the frequency that the dispatch is a run of: it may have been stopped since.
+    """
 
     dispatch_id: str
     user_id: str
@@ -76,6 +107,7 @@ class DeliveryMessage:
     address: str
     name: str | None = None
     locale: str | None = None
+    frequency: str | None = None
 
     def dump(self) -> str:
         fields = {
@@ -86,6 +118,7 @@ class DeliveryMessage:
             "address": self.address,
             "name": self.name,
             "locale": self.locale,
+            "frequency": self.frequency,
         }
         return json.dumps({key: value for key, value in fields.items() if value is not None})
 
@@ -102,6 +135,7 @@ class DeliveryMessage:
                 address=_text(fields["address"]),
                 name=_text_or_none(fields.get("name")),
                 locale=_text_or_none(fields.get("locale")),
+                frequency=_text_or_none(fields.get("frequency")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownMessageError(f"not a delivery message: {body[:100]!r}") from error

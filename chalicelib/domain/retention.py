@@ -12,6 +12,9 @@ from chalicelib.domain.fanning import chunk_due
 LONGEST_IN_FLIGHT = timedelta(days=16)
 """An unsent row is tried for 14 days at most, who waits for a provider waits a day at most; and one more."""
 
+LONGEST_AHEAD = timedelta(days=366)
+"""So far ahead something can be posted that is to be sent at a time: a year, whichever it is."""
+
 
 def row_expiry(due: datetime, retention_days: int) -> int:
     """Until when a row that is due then is kept."""

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 MAX_PERIOD_SECONDS = 10 * 366 * 86_400
 MAX_CRON_LENGTH = 100
 CRON_FIELDS = 5
+
+LOOKED_AT_RUNS = 100
+"""Of a cron expression, to find how close they come to each other."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -63,6 +66,14 @@ class Schedule:
     def next_runs(self, moment: datetime, count: int) -> list[datetime]:
         """The next runs after a moment: fewer, or none, where the schedule ends before."""
         return list(islice(self.runs_after(moment), count))
+
+    def shortest_gap(self, moment: datetime) -> timedelta | None:
+        """The least time between two of the next hundred runs, within a year; None if there is one."""
+        if self.period is not None:
+            return timedelta(seconds=self.period) if len(self.next_runs(moment, 2)) == 2 else None
+        year = moment + timedelta(days=366)
+        runs = list(takewhile(lambda run: run <= year, islice(self.runs_after(moment), LOOKED_AT_RUNS)))
+        return min((after - before for before, after in pairwise(runs)), default=None)
 
     def _endless(self, moment: datetime) -> Iterator[datetime]:
         # Runs have no fractions of a second, and are not early: what begins within one has the next.

@@ -22,4 +22,6 @@ def delivery_to(
     if address is None:
         return f"not a valid {channel.contact_field}"
     name = (person.name or "")[:MAX_NAME_LENGTH].strip() or None
-    return DeliveryMessage(dispatch.id, user_id, chunk, position, address, name, person.locale)
+    return DeliveryMessage(
+        dispatch.id, user_id, chunk, position, address, name, person.locale, dispatch.frequency
+    )

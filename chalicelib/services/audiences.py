@@ -10,7 +10,7 @@ from uuid import UUID
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.retention import dispatch_expiry, is_kept
+from chalicelib.domain.retention import LONGEST_AHEAD, dispatch_expiry, is_kept
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
 from chalicelib.services.cursors import page_of, read_place
@@ -200,7 +200,8 @@ def end(audience_id: str, now: datetime) -> str | None:
             start_deleting(audience, now)
             if audience.state != AudienceState.OPEN:
                 chunks = chunk_count(int(audience.recipients or audience.users))
-                let_expire(audience.id, chunks, kept_until(chunks, now))
+                # What was posted to it may be sent as late as that.
+                let_expire(audience.id, chunks, kept_until(chunks, now + LONGEST_AHEAD))
             remove_header(audience.id)
             logger.info("audience deleted", extra={"audience": audience.id})
             break

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from chalicelib.observability import logger
-from chalicelib.services.notifications import visible
+from chalicelib.services.errors import ConflictError
+from chalicelib.services.notifications import newest_dispatches, visible
 from chalicelib.services.rights import Principal
-from chalicelib.tables.dispatches import cancel_dispatch, dispatches_of
+from chalicelib.tables.dispatches import cancel_dispatch
 
 
 def cancel(notification_id: str, principal: Principal, now: datetime) -> None:
@@ -15,7 +16,9 @@ def cancel(notification_id: str, principal: Principal, now: datetime) -> None:
     that one of those takes.
     """
     notification = visible(notification_id, principal, now)
-    for dispatch in dispatches_of(notification.id, notification.dispatch_id):
+    if notification.frequency:
+        raise ConflictError(f"it is sent by the frequency {notification.frequency}: pause that, or delete it")
+    for dispatch in newest_dispatches(notification):
         if not dispatch.is_cancelled:
             cancel_dispatch(dispatch.id, now)
             logger.info("cancelled", extra={"dispatch": dispatch.id, "by": principal.author})

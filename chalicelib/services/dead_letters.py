@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chalicelib import queues
 from chalicelib.domain.fanning import CHUNK_SIZE, MAX_DELAY_SECONDS, delay_until
-from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
+from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessage
 from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
@@ -57,6 +57,14 @@ def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> N
         return
     parts = [FanOutMessage(dispatch.id, part).dump() for part in message.chunks.split()]
     queues.send_or_raise(dead_queue_url, [queues.Outgoing(part, dispatch.author) for part in parts])
+
+
+def bury_due(message: DueMessage) -> None:
+    """Nothing is lost: whatever it names is due still, and each tick sends such a message anew."""
+    logger.error(
+        "due part failed",
+        extra={"frequencies": message.frequencies, "dispatches": message.dispatches},
+    )
 
 
 def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:

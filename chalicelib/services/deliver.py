@@ -21,8 +21,10 @@ from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
 from chalicelib.services.recipients import final_statuses, recipient_of
+from chalicelib.services.stopping import cancel_stopped, is_stopped
 from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.frequencies import Frequency
 from chalicelib.tables.progress import clear_unsent_letter
 from chalicelib.tables.unsubscribes import Unsubscribe
 from chalicelib.tables.users_notifications import (
@@ -53,6 +55,7 @@ class _Read:
 
     dispatches: dict[str, Dispatch]
     unsubscribes: dict[str, Unsubscribe]
+    frequencies: dict[str, Frequency]
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Delivery:
                 {
                     Dispatch: [each.message.dispatch_id for each in batch],
                     Unsubscribe: [each.message.user_id for each in batch],
+                    Frequency: [each.message.frequency for each in batch if each.message.frequency],
                 },
                 consistent=True,
             )
@@ -103,7 +107,11 @@ class Delivery:
             for incoming in batch:
                 self._put_off(incoming, error)
             return None
-        return _Read(dispatches, {each.user_id: each for each in found[Unsubscribe]})
+        return _Read(
+            dispatches,
+            {each.user_id: each for each in found[Unsubscribe]},
+            {each.slug: each for each in found[Frequency]},
+        )
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
         try:
@@ -134,7 +142,7 @@ class Delivery:
         dispatch = read.dispatches.get(message.dispatch_id)
         if dispatch is None:
             raise MissingError(f"dispatch {message.dispatch_id}")
-        if dispatch.is_cancelled:
+        if dispatch.is_cancelled or self._is_stopped(dispatch, read):
             self._end_cancelled(incoming, dispatch)
             return None
         unsubscribe = read.unsubscribes.get(message.user_id)
@@ -160,10 +168,16 @@ class Delivery:
                 return _Job(incoming, dispatch, row, is_unsubscribed)
         return None
 
+    def _is_stopped(self, dispatch: Dispatch, read: _Read) -> bool:
+        """Whether it is a run whose frequency was stopped since the message was sent."""
+        return bool(dispatch.frequency) and is_stopped(dispatch, read.frequencies.get(dispatch.frequency))
+
     def _end_cancelled(self, incoming: Incoming, dispatch: Dispatch) -> None:
         """Acknowledge; who had come to an end before is counted as that, if its letter got lost."""
         message = incoming.message
         with self._outages_put_off(incoming):
+            if not dispatch.is_cancelled:
+                cancel_stopped(dispatch, self._clock())
             for status in final_statuses(dispatch, {message.position: message.user_id}).values():
                 self._after.letter(incoming, dispatch, status)
 

@@ -19,7 +19,9 @@ from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
 from chalicelib.services.addressing import delivery_to
 from chalicelib.services.errors import MissingError
+from chalicelib.services.hand_over import is_near
 from chalicelib.services.recipients import NotQueued, record_not_queued, settle_cancelled
+from chalicelib.services.stopping import cancel_if_stopped
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch
@@ -45,9 +47,11 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     dispatch = Dispatch.one(message.dispatch_id, consistent=True)
     if dispatch is None:
         raise MissingError(f"dispatch {message.dispatch_id}")
-    if dispatch.is_cancelled:
+    if cancel_if_stopped(dispatch, clock()):
         _end_cancelled(dispatch, message)
         return
+    if dispatch.pending and not is_near(dispatch.due, clock()):
+        return  # it was put off since, and its mark holds it until then
     delay = _hop_delay(dispatch, message, clock)
     if delay:
         _send_fan_out(lane, dispatch, [(message, delay)])

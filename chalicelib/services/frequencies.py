@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chalicelib.domain.eras import first_era, next_era
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
+from chalicelib.domain.lanes import shard_key
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
@@ -26,10 +28,11 @@ from chalicelib.services.errors import (
     OutdatedError,
     TooManyError,
 )
-from chalicelib.services.frequency_times import schedule_of, set_next_run, set_timing
+from chalicelib.services.frequency_times import check_gap, schedule_of, set_next_run, set_timing
 from chalicelib.services.names import check_name
 from chalicelib.services.rights import Principal
-from chalicelib.tables.audience_headers import remove_uses
+from chalicelib.services.tick import look_at
+from chalicelib.tables.audience_headers import Audience, remove_uses
 from chalicelib.tables.frequencies import (
     Frequency,
     add_frequency,
@@ -76,11 +79,13 @@ def create(slug: str, wanted: Wanted, principal: Principal, now: datetime) -> Fr
         raise InvalidFieldError("users", "exactly one of users and audience_id is needed")
     if wanted.content is None and wanted.notification_id is None:
         raise InvalidFieldError("notification", "exactly one of notification and notification_id is needed")
+    version = int(now.timestamp() * 1000)
     row = Frequency(
         slug,
         listed=listed_shard(slug),
         author=principal.author,
-        version=int(now.timestamp() * 1000),
+        version=version,
+        eras=first_era(version),
         changed_by=os.urandom(8).hex(),
         created_at=iso(now),
         updated_at=iso(now),
@@ -90,13 +95,20 @@ def create(slug: str, wanted: Wanted, principal: Principal, now: datetime) -> Fr
     set_timing(row, wanted.timing)
     if not schedule_of(row).next_runs(now, 1):
         raise InvalidFieldError("ends_at", "it would never run before its end")
-    set_next_run(row, now, is_kept=False)
+    set_next_run(row, now)
     content = _set_content_and_audience(row, wanted, principal, now)
+    row.due = _due_key(row)
     if not add_frequency(row):
         _release(row, now)
         raise _taken(slug)
     logger.info("frequency made", extra={"frequency": slug, "author": row.author})
+    look_at(row, now)
     return FrequencyView(row, content)
+
+
+def _due_key(row: Frequency) -> str | None:
+    """Where it waits for its next run, if it has one."""
+    return shard_key(row.lane, row.slug) if row.next_run_at else None
 
 
 def _taken(slug: str) -> AlreadyThereError:
@@ -142,14 +154,14 @@ def change(
         set_timing(row, wanted.timing)
     if wanted.is_paused is not None:
         row.is_paused = wanted.is_paused
-    is_resumed = before.is_paused and not row.is_paused
-    set_next_run(row, now, is_kept=not wanted.timing and not is_resumed)
+    set_next_run(row, now, changed_timing=bool(wanted.timing))
     content = _set_content_and_audience(row, wanted, principal, now)
     if not _put_next(row, now):
         _release(row, now, unless=before)
         raise ConflictError("another request has changed the frequency at the same moment")
     _release(before, now, unless=row)
     logger.info("frequency changed", extra={"frequency": slug, "version": int(row.version)})
+    look_at(row, now)
     return FrequencyView(row, content)
 
 
@@ -159,7 +171,7 @@ def delete(slug: str, principal: Principal, now: datetime, version: int | None =
     if not row.is_deleting:  # else it goes on, whatever the version that breaking off has left
         _check_version(row, version)
         row.is_deleting = True
-        set_next_run(row, now, is_kept=False)
+        set_next_run(row, now)
         if not _put_next(row, now):
             raise ConflictError("another request has changed the frequency at the same moment")
     _release(row, now)
@@ -175,23 +187,19 @@ def _check_version(row: Frequency, version: int | None) -> None:
 def _put_next(row: Frequency, now: datetime) -> bool:
     read = row.changed_by
     row.version, row.changed_by, row.updated_at = row.version + 1, os.urandom(8).hex(), iso(now)
+    row.eras, row.due = next_era(row.eras, int(row.version), now), _due_key(row)
     return put_version(row, read)
 
 
 def _set_content_and_audience(row: Frequency, wanted: Wanted, principal: Principal, now: datetime) -> Content:
     """Write what is wanted anew, and have the row name it. All is checked before anything is written."""
     content = _wanted_content(wanted, principal)
-    audience = None
-    if wanted.users is not None:
-        if wanted.audience_id is not None:
-            raise InvalidFieldError("audience_id", "exactly one of users and audience_id is needed")
-        if not wanted.users:
-            raise InvalidFieldError("users", "at least one user is needed")
-        if len(wanted.users) > MAX_USERS:
-            raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
-        audience = audiences.make_whole(f"frequency {row.slug}", wanted.users, row.author, now)
-    elif wanted.audience_id is not None:
-        audience = audiences.usable(wanted.audience_id, principal, now)
+    audience = _wanted_audience(wanted, principal, now)
+    users = list(dict.fromkeys(wanted.users or ()))
+    if wanted.timing or users or audience is not None:
+        check_gap(row, int(audience.recipients) if audience else len(users) or int(row.recipients), now)
+    if users:
+        audience = audiences.make_whole(f"frequency {row.slug}", users, row.author, now)
     if audience is not None:
         row.audience_id, row.recipients = audience.id, audience.recipients
         row.owns_audience = wanted.users is not None
@@ -199,10 +207,26 @@ def _set_content_and_audience(row: Frequency, wanted: Wanted, principal: Princip
     if content is None:
         return _content_of(row)
     notification = new_notification(content, new_id(now), row.author, now)
+    notification.frequency = row.slug
     notification.put()
     row.notification_id = notification.id
     row.type, row.title, row.is_express = content.type, content.title, content.is_express
     return content
+
+
+def _wanted_audience(wanted: Wanted, principal: Principal, now: datetime) -> Audience | None:
+    """The audience that is named; its ids, if those are, have been looked at and become one later."""
+    if wanted.users is None:
+        return (
+            audiences.usable(wanted.audience_id, principal, now) if wanted.audience_id is not None else None
+        )
+    if wanted.audience_id is not None:
+        raise InvalidFieldError("audience_id", "exactly one of users and audience_id is needed")
+    if not wanted.users:
+        raise InvalidFieldError("users", "at least one user is needed")
+    if len(wanted.users) > MAX_USERS:
+        raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
+    return None
 
 
 def _wanted_content(wanted: Wanted, principal: Principal) -> Content | None:

@@ -5,10 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from chalicelib import settings
+from chalicelib.domain.eras import effective_at
+from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.schedule import Schedule, ScheduleError
-from chalicelib.domain.times import iso, parse
+from chalicelib.domain.times import iso, later, parse
 from chalicelib.services.errors import InvalidFieldError
-from chalicelib.tables.frequencies import Frequency, due_key
+from chalicelib.tables.frequencies import Frequency
 
 NEXT_RUNS = 5
 
@@ -33,21 +36,24 @@ def schedule_of(row: Frequency) -> Schedule:
     )
 
 
-def state_of(row: Frequency) -> FrequencyState:
+def state_of(row: Frequency, now: datetime) -> FrequencyState:
     """What a frequency is about to do."""
     if row.is_deleting:
         return FrequencyState.DELETING
     if row.is_paused:
         return FrequencyState.PAUSED
-    return FrequencyState.ACTIVE if row.due else FrequencyState.ENDED
+    return FrequencyState.ACTIVE if next_runs(row, now) else FrequencyState.ENDED
 
 
 def next_runs(row: Frequency, now: datetime) -> list[str]:
-    """The next runs of a frequency; the first may be overdue, and comes as soon as the tick does."""
-    if not row.next_run_at:
+    """The next runs of a frequency, with one that is overdue, and comes as soon as the tick does.
+
+    Runs are made a little ahead: these may be so already.
+    """
+    if not row.is_running:
         return []
-    first = parse(row.next_run_at)
-    return [row.next_run_at, *map(iso, schedule_of(row).next_runs(max(first, now), NEXT_RUNS - 1))]
+    overdue = [row.next_run_at] if row.next_run_at and parse(row.next_run_at) <= now else []
+    return [*overdue, *map(iso, schedule_of(row).next_runs(now, NEXT_RUNS))][:NEXT_RUNS]
 
 
 def set_timing(row: Frequency, timing: Mapping[str, Any]) -> None:
@@ -67,13 +73,31 @@ def set_timing(row: Frequency, timing: Mapping[str, Any]) -> None:
         raise InvalidFieldError(error.field, error.reason) from error
 
 
-def set_next_run(row: Frequency, now: datetime, *, is_kept: bool) -> None:
-    """Have the frequency stand among the due ones, by its next run; or not, if it has none.
+def check_gap(row: Frequency, recipients: int, now: datetime) -> None:
+    """InvalidFieldError if it runs again before the throttle has let go all of the run before."""
+    chunks, step = chunk_count(recipients), settings.current().throttle_step_seconds
+    gap = schedule_of(row).shortest_gap(now)
+    if chunks < 2 or gap is None or gap.total_seconds() >= chunks * step:
+        return
+    raise InvalidFieldError(
+        "cron" if row.cron else "period",
+        f"too short for {recipients} recipients: each hundred of them is sent {step} s after the one before,"
+        f" so there must be at least {chunks * step} s from run to run",
+    )
 
-    What is overdue stays so, unless the times have changed: the tick has yet to send it.
+
+def set_next_run(row: Frequency, now: datetime, changed_timing: bool = False) -> None:
+    """Set when the frequency runs next: after now, or after a change of its times has come into effect.
+
+    What is overdue stays so, unless the times have changed, or it is resumed: the tick has yet to send it.
     """
+    if not row.is_running:
+        row.next_run_at = None
+        return
     is_overdue = bool(row.next_run_at) and parse(row.next_run_at) <= now
-    if not (is_kept and is_overdue) or row.is_paused or row.is_deleting:
-        runs = [] if row.is_paused or row.is_deleting else schedule_of(row).next_runs(now, 1)
-        row.next_run_at = iso(runs[0]) if runs else None
-    row.due = due_key(row.slug) if row.next_run_at else None
+    if is_overdue and not changed_timing:
+        return
+    # Runs up to now are in the past, and up to the moment of its effect they are those of the times before.
+    after = later(effective_at(now), -0.001) if changed_timing else now
+    runs = schedule_of(row).next_runs(after, 1)
+    row.next_run_at = iso(runs[0]) if runs else None

@@ -1,13 +1,14 @@
 """What has become of a notification: its counts, and its recipients page by page."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.domain.fanning import CHUNK_SIZE
 from chalicelib.domain.retention import is_kept
 from chalicelib.domain.statuses import Status, count_by_status, status_of_letter
-from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.cursors import read_cursor, read_place, write_cursor
 from chalicelib.services.errors import NotFoundError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audiences import read_chunk, read_chunks
@@ -15,6 +16,12 @@ from chalicelib.tables.dispatches import Dispatch, dispatches_of
 from chalicelib.tables.notifications import Notification
 from chalicelib.tables.progress import letters_of_chunk, letters_of_chunks
 from chalicelib.tables.users_notifications import UsersNotification, read_rows
+
+DISPATCHES_SHOWN = 20
+"""Of a notification, beside the page for all of them."""
+
+NEWEST = "-"
+"""In a cursor: from the newest dispatch on."""
 
 MAX_CHUNKS_READ = 50
 """Chunks that are looked through for one page: three requests each."""
@@ -34,6 +41,7 @@ class NotificationView:
 
     notification: Notification
     dispatches: list[DispatchView]
+    """The newest ones; only what a frequency sends has many."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,12 +76,30 @@ class RecipientsPage:
 def find(notification_id: str, principal: Principal, now: datetime) -> NotificationView:
     """A notification as this principal may see it. Another application's is not found."""
     notification = visible(notification_id, principal, now)
+    return NotificationView(notification, _views(newest_dispatches(notification)))
+
+
+def newest_dispatches(notification: Notification) -> list[Dispatch]:
+    """The newest dispatches of a notification, newest first; only a frequency makes more than these."""
+    return dispatches_of(notification.id, notification.dispatch_id, None, DISPATCHES_SHOWN)
+
+
+def dispatches(
+    notification_id: str, principal: Principal, now: datetime, cursor: str | None, limit: int
+) -> tuple[list[DispatchView], str | None]:
+    """Some dispatches of a notification, newest first, and the cursor of older ones."""
+    notification = visible(notification_id, principal, now)
+    found = dispatches_of(notification.id, notification.dispatch_id, read_place(cursor), limit + 1)
+    return _views(found[:limit]), write_cursor(found[limit - 1].id) if len(found) > limit else None
+
+
+def _views(found: Iterable[Dispatch]) -> list[DispatchView]:
     views = []
-    for dispatch in dispatches_of(notification.id, notification.dispatch_id):
+    for dispatch in found:
         letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
         counts = count_by_status(letters, int(dispatch.recipients), is_cancelled=dispatch.is_cancelled)
         views.append(DispatchView(dispatch, counts))
-    return NotificationView(notification, views)
+    return views
 
 
 def recipients(
@@ -84,36 +110,46 @@ def recipients(
     limit: int,
     status: Status | None = None,
 ) -> RecipientsPage:
-    """At most `limit` recipients: of all dispatches, oldest first, in the order of their audience.
+    """At most `limit` recipients: of all dispatches, newest first, in the order of their audience.
 
     With a status those who count as that. Few chunks are looked through for a page: one that is short, or
     empty, has a next.
     """
     notification = visible(notification_id, principal, now)
-    dispatches = dispatches_of(notification.id, notification.dispatch_id)
-    index, offset = map(int, read_cursor(cursor, int, int)) if cursor else (0, 0)
+    before, offset = _place(cursor)
     found: list[RecipientView] = []
     chunks_left = MAX_CHUNKS_READ
-    while index < len(dispatches) and len(found) < limit and chunks_left:
-        dispatch = dispatches[index]
-        if offset >= dispatch.recipients:
-            index, offset = index + 1, 0
-            continue
-        chunks_left -= 1
-        part, offset = _of_chunk(dispatch, offset, limit - len(found), status)
-        found += part
-    if index < len(dispatches) and offset >= dispatches[index].recipients:
-        index, offset = index + 1, 0
-    return RecipientsPage(found, write_cursor(index, offset) if index < len(dispatches) else None)
+    while len(found) < limit and chunks_left:
+        # The one that the cursor is in the middle of, or the next older one.
+        dispatch = next(iter(dispatches_of(notification.id, notification.dispatch_id, before, 1)), None)
+        if dispatch is None:
+            return RecipientsPage(found, None)
+        while offset < dispatch.recipients and len(found) < limit and chunks_left:
+            chunks_left -= 1
+            part, offset = _of_chunk(dispatch, offset, limit - len(found), status)
+            found += part
+        if offset < dispatch.recipients:
+            return RecipientsPage(found, write_cursor(before or NEWEST, offset))
+        before, offset = dispatch.id, 0
+    is_last = not dispatches_of(notification.id, notification.dispatch_id, before, 1)
+    return RecipientsPage(found, None if is_last else write_cursor(before or NEWEST, 0))
+
+
+def _place(cursor: str | None) -> tuple[str | None, int]:
+    """(the dispatch whose older ones are read, how many of the next one have been)."""
+    if cursor is None:
+        return None, 0
+    before, offset = read_cursor(cursor, str, int)
+    return None if before == NEWEST else str(before), int(offset)
 
 
 def recipient(notification_id: str, principal: Principal, now: datetime, user_id: str) -> list[RecipientView]:
-    """What has become of one user in every dispatch of a notification to them; NotFoundError if none is."""
+    """What has become of one user in the newest dispatches; NotFoundError if none is for them."""
     notification = visible(notification_id, principal, now)
-    dispatches = dispatches_of(notification.id, notification.dispatch_id)
-    rows = read_rows((user_id, dispatch.id) for dispatch in dispatches)
+    newest = newest_dispatches(notification)
+    rows = read_rows((user_id, dispatch.id) for dispatch in newest)
     found = []
-    for dispatch in dispatches:
+    for dispatch in newest:
         row = rows.get((user_id, dispatch.id))
         place = (int(row.chunk), int(row.position)) if row else find_place(dispatch, user_id)
         if place:

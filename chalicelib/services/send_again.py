@@ -6,11 +6,12 @@ from chalicelib import settings
 from chalicelib.domain.retention import expiry_beside, row_expiry
 from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
-from chalicelib.services.notifications import visible
+from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.notifications import newest_dispatches, visible
 from chalicelib.services.rights import Principal
-from chalicelib.tables.dispatches import Dispatch, dispatches_of, keep_dispatch
+from chalicelib.tables.dispatches import Dispatch, keep_dispatch, set_free
 from chalicelib.tables.failed import failed_rows, reopen_failed, still_failed
-from chalicelib.tables.notifications import keep_notification
+from chalicelib.tables.notifications import Notification, keep_notification
 from chalicelib.tables.progress import reopen_failed_letter
 from chalicelib.tables.users_notifications import UsersNotification
 
@@ -27,10 +28,13 @@ def send_failed_again(
     principal: Principal,
     clock: Clock,
     user_id: str | None = None,
+    dispatch_id: str | None = None,
     tell: Callable[[int], None] | None = None,
     limit: int | None = None,
 ) -> int:
     """Send the failed recipients of a notification again, or one of them; how many they are.
+
+    Those of one of its dispatches, or of the newest ones: of a frequency's others, one has to be named.
 
     The directory is asked anew, so that a contact which has been mended counts. What is cancelled stays so,
     and who failed less than two minutes ago is left alone. Run again after a failure in the middle, it goes
@@ -40,7 +44,7 @@ def send_failed_again(
     notification = visible(notification_id, principal, clock())
     before = later(clock(), -SETTLED_AFTER_SECONDS)
     done = 0
-    for dispatch in dispatches_of(notification.id, notification.dispatch_id):
+    for dispatch in _chosen(notification, dispatch_id):
         if dispatch.is_cancelled:
             continue
         _keep_longer(dispatch, clock)
@@ -55,10 +59,24 @@ def send_failed_again(
     return done
 
 
+def _chosen(notification: Notification, dispatch_id: str | None) -> list[Dispatch]:
+    if dispatch_id is None:
+        return newest_dispatches(notification)
+    found = Dispatch.one(dispatch_id, consistent=True)
+    if found is None or found.notification_id != notification.id:
+        raise InvalidFieldError("dispatch_id", "the notification has no such dispatch")
+    return [found]
+
+
 def _keep_longer(dispatch: Dispatch, clock: Clock) -> None:
-    """Rows that are due anew live anew: what they name must not go before them. Before any row, so."""
+    """Rows that are due anew live anew: what they name must not go before them. Before any row, so.
+
+    And what became of its frequency has nothing to say any more to a run that somebody wants to be sent.
+    """
     expires_at = expiry_beside(row_expiry(clock(), settings.current().retention_days))
     keep_dispatch(dispatch.id, expires_at)
+    if dispatch.frequency:
+        set_free(dispatch.id)
     keep_notification(dispatch.notification_id, expires_at)
 
 

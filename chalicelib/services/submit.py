@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib import queues, settings
-from chalicelib.domain.fanning import ChunkRange, chunk_count
+from chalicelib import settings
+from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.retention import dispatch_expiry, is_kept
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
 from chalicelib.services.content import Content, check_content, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
+from chalicelib.services.hand_over import hand_over, is_near
 from chalicelib.services.rights import Principal
+from chalicelib.services.send_times import check_send_at
 from chalicelib.tables.audiences import write_audience
-from chalicelib.tables.base import DATABASE_ERRORS
-from chalicelib.tables.dispatches import Dispatch, add_pending, unmark_pending
+from chalicelib.tables.dispatches import Dispatch, add_pending
 from chalicelib.tables.notifications import Notification
 from chalicelib.tables.requests import Request, remember
 
@@ -41,6 +41,7 @@ class Submission:
     audience_id: str | None = None
     is_express: bool = False
     content_id: str | None = None
+    send_at: datetime | None = None
     key: str | None = None
     body_hash: str = ""
 
@@ -66,6 +67,7 @@ class _Ids:
 def submit(submission: Submission, principal: Principal, now: datetime) -> Accepted:
     """Check, write down, hand to fan out. Every write can be run again with the same ids."""
     _check(submission)
+    _check_send_at(submission, principal, now)
     users = list(dict.fromkeys(submission.users or ()))
     recipients = len(users)
     if submission.audience_id is not None:
@@ -81,28 +83,13 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
         is_pending = add_pending(dispatch)
     else:
         is_pending = found.pending is not None
-    if is_pending:
-        hand_to_fan_out(dispatch)
+    if is_pending and is_near(dispatch.due, now):
+        hand_over([dispatch], now)
     logger.info(
         "accepted",
         extra={"dispatch": ids.dispatch, "recipients": recipients, "author": principal.author},
     )
     return Accepted(notification, dispatch, ids.is_repeat)
-
-
-def hand_to_fan_out(dispatch: Dispatch) -> bool:
-    """Send a pending dispatch's one message, then remove its mark. What fails leaves it to the sweep."""
-    message = FanOutMessage(dispatch.id, ChunkRange(0, int(dispatch.chunks)))
-    outgoing = queues.Outgoing(message.dump(), group=dispatch.author)
-    if queues.send_all(settings.current().queues(dispatch.lane).fan_out, [outgoing]):
-        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": "queue"})
-        return False
-    try:
-        unmark_pending(dispatch.id)
-    except DATABASE_ERRORS as error:
-        # It is kept and on its way: to fail now would make the client post it again.
-        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": str(error)})
-    return True
 
 
 def _check(submission: Submission) -> None:
@@ -119,13 +106,27 @@ def _check(submission: Submission) -> None:
         raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
 
 
+def _check_send_at(submission: Submission, principal: Principal, now: datetime) -> None:
+    if submission.send_at is None or (
+        submission.send_at <= now and _known_request(submission, principal, now)
+    ):
+        return  # a repeat is good also when its time has come since
+    check_send_at(submission.send_at, now, now)
+
+
+def _known_request(submission: Submission, principal: Principal, now: datetime) -> Request | None:
+    """What an earlier request with the same key has left, if there was one."""
+    known = Request.one(_request_key(submission, principal), consistent=True) if submission.key else None
+    return known if known is not None and is_kept(known.expires_at, now) else None
+
+
 def _recipients(submission: Submission, audience_id: str, principal: Principal, now: datetime) -> int:
     """How many a complete audience has. A repeat is good also when it has been deleted since."""
     try:
         return int(audiences.usable(audience_id, principal, now).recipients)
     except InvalidFieldError:
-        known = Request.one(_request_key(submission, principal), consistent=True) if submission.key else None
-        if known is None or not is_kept(known.expires_at, now):
+        known = _known_request(submission, principal, now)
+        if known is None:
             raise
         dispatch = Dispatch.one(known.dispatch_id, consistent=True)
         if dispatch is None:
@@ -167,8 +168,9 @@ def _rows(
     submission: Submission, principal: Principal, ids: _Ids, recipients: int
 ) -> tuple[Notification, Dispatch]:
     configured = settings.current()
+    due = submission.send_at or ids.created_at
     expires_at = dispatch_expiry(
-        ids.created_at, chunk_count(recipients), configured.throttle_step_seconds, configured.retention_days
+        due, chunk_count(recipients), configured.throttle_step_seconds, configured.retention_days
     )
     content = Content(
         submission.type, submission.title, submission.text, submission.is_express, submission.content_id
@@ -184,7 +186,8 @@ def _rows(
         is_express=submission.is_express,
         recipients=recipients,
         chunks=chunk_count(recipients),
-        due_at=notification.created_at,
+        due_at=iso(due),
+        send_at=iso(due) if submission.send_at else None,
         expires_at=expires_at,
     )
     return notification, dispatch

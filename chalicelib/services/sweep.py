@@ -1,7 +1,7 @@
 """Sweep: what should be in a queue and is not goes there, again and again, until it does or expires."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +20,10 @@ from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
 from chalicelib.services.addressing import delivery_to
 from chalicelib.services.erasure import erase_again, erase_rows
-from chalicelib.services.submit import hand_to_fan_out
+from chalicelib.services.hand_over import hand_over
+from chalicelib.services.stopping import cancel_stopped, frequencies_of, is_stopped
 from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
+from chalicelib.tables.frequencies import Frequency
 from chalicelib.tables.progress import clear_unsent_letter, set_letters
 from chalicelib.tables.unsent import (
     finish_unsent,
@@ -100,7 +102,7 @@ def _sweep_pending(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
 ) -> None:
     for dispatch in pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), ROWS_AT_ONCE):
-        if remaining_seconds() < TIME_KEPT_BACK_SECONDS or not hand_to_fan_out(dispatch):
+        if remaining_seconds() < TIME_KEPT_BACK_SECONDS or not hand_over([dispatch], clock()):
             return  # the marks stay, and the next run comes in a minute
         counts["dispatches sent"] += 1
 
@@ -124,6 +126,7 @@ def _sweep_unsent(
 def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> Counter[str]:
     counts: Counter[str] = Counter()
     dispatches = read_dispatches({row.dispatch_id for row in rows})
+    frequencies = frequencies_of(dispatches)
     unsubscribes = read_unsubscribes({row.user_id for row in rows}, consistent=True)
     waiting: list[tuple[UsersNotification, Dispatch]] = []
     for row in rows:
@@ -134,7 +137,7 @@ def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> 
                 counts["erased"] += erase_rows([row], clock)
             elif row.state is not Status.UNSENT:
                 _settle(row, row.state, clock)
-            elif dispatch is not None and dispatch.is_cancelled:
+            elif dispatch is not None and _is_cancelled(dispatch, frequencies, clock):
                 counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
             elif reason := _hopeless(row, dispatch, clock):
                 counts["expired"] += _finish(row, Status.FAILED, reason, clock)
@@ -144,6 +147,13 @@ def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> 
         of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
         _requeue(lane, _addressed(channel, of_channel, clock, counts), clock, counts)
     return counts
+
+
+def _is_cancelled(dispatch: Dispatch, frequencies: Mapping[str, Frequency], clock: Clock) -> bool:
+    """Whether a dispatch is cancelled, or a run of a frequency that was stopped: cancelled from now on."""
+    if not dispatch.is_cancelled and is_stopped(dispatch, frequencies.get(str(dispatch.frequency))):
+        cancel_stopped(dispatch, clock())
+    return dispatch.is_cancelled
 
 
 def _hopeless(row: UsersNotification, dispatch: Dispatch | None, clock: Clock) -> str | None:

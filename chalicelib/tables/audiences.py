@@ -144,6 +144,17 @@ def let_expire(audience_id: str, chunks: int, expires_at: datetime) -> None:
     _write(found)
 
 
+def keep_chunks(audience_id: str, chunks: int, until: int) -> None:
+    """Keep the chunks of an audience at least until then; those kept for good, or longer, stay so."""
+    found = [
+        each for each in _read(audience_id, chunks) if each.expires_at is not None and each.expires_at < until
+    ]
+    for each in found:
+        each.expires_at = until
+    if found:
+        _write(found)
+
+
 def _read(audience_id: str, chunks: int) -> list[AudienceChunk]:
     """The chunks that there are, in order. A query reads a hundred at half the price of as many keys."""
     AudienceChunk.table()  # connected before the threads start

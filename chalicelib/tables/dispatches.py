@@ -47,9 +47,17 @@ class Dispatch(Table):
     recipients = NumberAttribute()
     chunks = NumberAttribute()
     due_at = UnicodeAttribute()
+    send_at = UnicodeAttribute(null=True)  # when a client wants it sent, if not at once
     pending = UnicodeAttribute(null=True)
     cancelled_at = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
+
+    # Of a run of a frequency: its slug, the version that the run belongs to, its moment in the schedule, and
+    # until when the runs are that this one stands for: it was late, and others had been missed.
+    frequency = UnicodeAttribute(null=True)
+    frequency_version = NumberAttribute(null=True)
+    run_at = UnicodeAttribute(null=True)
+    covers_until = UnicodeAttribute(null=True)
 
     by_notification = ByNotification()
     pending_index = Pending()
@@ -80,6 +88,41 @@ def add_pending(dispatch: Dispatch) -> bool:
     return True
 
 
+def add_run(dispatch: Dispatch) -> Dispatch:
+    """Write a run of a frequency as pending, unless it is there; what stands there then."""
+    dispatch.pending = shard_key(dispatch.lane, dispatch.id)
+    try:
+        dispatch.put(condition=Dispatch.id.does_not_exist())
+    except ConditionFailedError as failure:
+        return Dispatch.from_raw_data(failure.found)
+    return dispatch
+
+
+def put_off_to(dispatch: Dispatch, send_at: datetime, expires_at: int, now: datetime) -> bool:
+    """Have a dispatch that is not due yet sent at another time; False if it is due, cancelled or changed.
+
+    It is pending from now on, even if it was in the queue already: what comes early from there looks again.
+    """
+    row = Dispatch
+    try:
+        row.change(
+            dispatch.id,
+            actions=[
+                row.due_at.set(iso(send_at)),
+                row.send_at.set(iso(send_at)),
+                row.pending.set(shard_key(dispatch.lane, dispatch.id)),
+                row.expires_at.set(expires_at),
+            ],
+            condition=(row.due_at == dispatch.due_at)
+            & (row.due_at > iso(now))
+            & row.cancelled_at.does_not_exist(),
+        )
+    except ConditionFailedError as failure:
+        found = Dispatch.from_raw_data(failure.item) if failure.item else None
+        return found is not None and found.due_at == iso(send_at) and not found.is_cancelled  # its own echo
+    return True
+
+
 def keep_dispatch(dispatch_id: str, until: int) -> None:
     """Keep a dispatch at least until then; one that is kept for good, or longer, stays so."""
     row = Dispatch
@@ -87,9 +130,22 @@ def keep_dispatch(dispatch_id: str, until: int) -> None:
         row.change(dispatch_id, actions=[row.expires_at.set(until)], condition=row.expires_at < until)
 
 
-def unmark_pending(dispatch_id: str) -> None:
-    """Remove the pending mark: its fan-out message is in the queue."""
-    Dispatch.change(dispatch_id, actions=[Dispatch.pending.remove()], condition=Dispatch.id.exists())
+def set_free(dispatch_id: str) -> None:
+    """Have a run of a frequency stand for itself, whatever becomes of the frequency."""
+    row = Dispatch
+    with suppress(ConditionFailedError):
+        row.change(dispatch_id, actions=[row.frequency.remove()], condition=row.id.exists())
+
+
+def unmark_pending(dispatch: Dispatch) -> None:
+    """Remove the pending mark: its fan-out message is in the queue. Who has been put off since keeps it."""
+    row = Dispatch
+    with suppress(ConditionFailedError):
+        row.change(
+            dispatch.id,
+            actions=[row.pending.remove()],
+            condition=row.id.exists() & (row.due_at == dispatch.due_at),
+        )
 
 
 def cancel_dispatch(dispatch_id: str, now: datetime) -> None:
@@ -115,16 +171,31 @@ def pending_since(lane: Lane, due_before: datetime, limit: int) -> list[Dispatch
     return [dispatches[each] for each in oldest if each in dispatches and dispatches[each].pending]
 
 
+def pending_between(lane: Lane, after: datetime, until: datetime, limit: int) -> list[str]:
+    """The ids of pending dispatches that become due in a span of time, at most so many of each shard."""
+    span = Pending.due_at.between(iso(after), iso(until))
+    return [
+        key.id for shard in shard_keys(lane) for key in Dispatch.pending_index.query(shard, span, limit=limit)
+    ]
+
+
 def read_dispatches(dispatch_ids: Iterable[str]) -> dict[str, Dispatch]:
     """The dispatches of these ids that there are, read consistently."""
     found = batch_get({Dispatch: dispatch_ids}, consistent=True)[Dispatch]
     return {dispatch.id: dispatch for dispatch in found}
 
 
-def dispatches_of(notification_id: str, first_id: str | None) -> list[Dispatch]:
-    """All dispatches of a notification, oldest first; the first is named, since the index may lag behind."""
-    ids = {key.id for key in Dispatch.by_notification.query(notification_id)}
-    if first_id:
-        ids.add(first_id)
+def dispatches_of(
+    notification_id: str, first_id: str | None, before: str | None, limit: int
+) -> list[Dispatch]:
+    """Some dispatches of a notification, newest first: those before an id, if one is given.
+
+    Its first is named, since the index may lag behind.
+    """
+    condition = ByNotification.id < before if before else None
+    found = Dispatch.by_notification.query(notification_id, condition, scan_index_forward=False, limit=limit)
+    ids = [key.id for key in found]
+    if first_id and first_id not in ids and (before is None or first_id < before):
+        ids = sorted([*ids, first_id], reverse=True)[:limit]
     dispatches = read_dispatches(ids)
-    return [dispatches[each] for each in sorted(dispatches)]
+    return [dispatches[each] for each in ids if each in dispatches]

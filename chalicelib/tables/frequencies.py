@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from chalicelib.domain.lanes import Lane, shard_keys
+from chalicelib.domain.times import iso
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
-from chalicelib.tables.listing import LISTED, keys_page, listed_shard
+from chalicelib.tables.listing import LISTED, keys_page
 
 
 class Due(GlobalSecondaryIndex["Frequency"]):
-    """Sparse: the frequencies that run again, by when: neither paused ones nor those that have ended."""
+    """Sparse: the frequencies of a lane that run again, by when: no paused ones, none that have ended."""
 
     class Meta:
         index_name = "due"
@@ -50,6 +53,7 @@ class Frequency(Table):
     listed = UnicodeAttribute()
     author = UnicodeAttribute()
     version = NumberAttribute()  # from the milliseconds of its making on: made anew, it has none again
+    eras = JSONAttribute()  # see domain/eras.py
     changed_by = UnicodeAttribute()  # which request made this version: by it a write knows its own echo
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
@@ -74,14 +78,52 @@ class Frequency(Table):
     owns_audience = BooleanAttribute()
     recipients = NumberAttribute()
 
+    @property
+    def lane(self) -> Lane:
+        return Lane.of(self.is_express)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it may send: neither paused nor being deleted."""
+        return not self.is_paused and not self.is_deleting
+
     due_index = Due()
     by_author = ByAuthor()
     listed_index = Listed()
 
 
-def due_key(slug: str) -> str:
-    """The `due#shard` under which a frequency waits for its next run."""
-    return f"due#{listed_shard(slug)}"
+def due_slugs(lane: Lane, until: datetime, limit: int) -> list[str]:
+    """The frequencies of a lane that run until a moment, of each shard the first ones."""
+    return [
+        key.slug
+        for shard in shard_keys(lane)
+        for key in Frequency.due_index.query(shard, Due.next_run_at <= iso(until), limit=limit)
+    ]
+
+
+def advance(frequency: Frequency, run_at: datetime | None) -> bool:
+    """The runs before this one have been made; False if another has done that, or changed the frequency.
+
+    With None there is no further run.
+    """
+    row, next_run_at = Frequency, iso(run_at) if run_at else None
+    actions = (
+        [row.next_run_at.set(next_run_at)] if next_run_at else [row.next_run_at.remove(), row.due.remove()]
+    )
+    try:
+        row.change(
+            frequency.slug,
+            actions=actions,
+            condition=(row.changed_by == frequency.changed_by) & (row.next_run_at == frequency.next_run_at),
+        )
+    except ConditionFailedError as failure:
+        found = row.from_raw_data(failure.item) if failure.item else None
+        return (
+            found is not None
+            and found.changed_by == frequency.changed_by
+            and found.next_run_at == next_run_at  # its own echo
+        )
+    return True
 
 
 def read_frequency(slug: str) -> Frequency | None:

@@ -46,6 +46,7 @@ class Notification(Table):
     created_at = UnicodeAttribute()
     expires_at = NumberAttribute(null=True)  # none: a notification that recurs is kept
     dispatch_id = UnicodeAttribute(null=True)  # its first: the index of dispatches lags a moment behind
+    frequency = UnicodeAttribute(null=True)  # the slug of the one that sends it, again and again
 
     by_month = ByMonth()
     by_author = ByAuthor()
@@ -54,6 +55,15 @@ class Notification(Table):
 def author_month(author: str, month: str) -> str:
     """Where an author's notifications of a month (2026-11) stand in their index."""
     return f"{author}#{month}"
+
+
+def set_content(notification_id: str, title: str, text: str) -> None:
+    """Have a notification say something else, if it is there. Done again it is the same."""
+    row = Notification
+    with suppress(ConditionFailedError):
+        row.change(
+            notification_id, actions=[row.title.set(title), row.text.set(text)], condition=row.id.exists()
+        )
 
 
 def let_notification_expire(notification_id: str, at: datetime) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 
 from chalice.app import Blueprint, SQSEvent
 
-from chalicelib.domain.messages import DeliveryMessage, FanOutMessage, UnknownMessageError
+from chalicelib.domain.messages import (
+    DeliveryMessage,
+    DueMessage,
+    FanOutMessage,
+    UnknownMessageError,
+    load_fan_out,
+)
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import logger
 from chalicelib.services import dead_letters as service
@@ -31,7 +37,11 @@ def _bury(record: Record) -> None:
     variable, url = _queue_of(record["eventSourceARN"])
     try:
         if variable.startswith("FAN_OUT"):
-            service.bury_fan_out(FanOutMessage.load(record["body"]), url, utc_now)
+            match load_fan_out(record["body"]):
+                case DueMessage() as due:
+                    service.bury_due(due)
+                case FanOutMessage() as message:
+                    service.bury_fan_out(message, url, utc_now)
         else:
             service.bury_delivery(DeliveryMessage.load(record["body"]), url, utc_now)
     except UnknownMessageError:

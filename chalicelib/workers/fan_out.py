@@ -5,10 +5,10 @@ from typing import Any
 from chalice.app import Blueprint, SQSEvent
 
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.messages import FanOutMessage
+from chalicelib.domain.messages import DueMessage, FanOutMessage, load_fan_out
 from chalicelib.domain.times import utc_now
-from chalicelib.services import fan_out
-from chalicelib.workers.records import group_of, work_each
+from chalicelib.services import fan_out, tick
+from chalicelib.workers.records import Record, group_of, remaining_seconds, work_each
 
 blueprint = Blueprint(__name__)
 
@@ -24,7 +24,13 @@ def fan_out_regular(event: SQSEvent) -> dict[str, Any]:
 
 
 def _work(event: SQSEvent, lane: Lane) -> dict[str, Any]:
-    return work_each(
-        event.to_dict()["Records"],
-        lambda record: fan_out.fan_out(FanOutMessage.load(record["body"]), lane, group_of(record), utc_now),
-    )
+    remaining = remaining_seconds(event)
+
+    def work(record: Record) -> None:
+        match load_fan_out(record["body"]):
+            case DueMessage() as due:
+                tick.work_due(due, utc_now, remaining)
+            case FanOutMessage() as message:
+                fan_out.fan_out(message, lane, group_of(record), utc_now)
+
+    return work_each(event.to_dict()["Records"], work)

@@ -25,7 +25,15 @@ pytestmark = pytest.mark.chaos
 DISPATCHES = 10
 RECIPIENTS = 200
 API = "APIHandler"
-WORKERS = ("FanOutExpress", "FanOutRegular", "DeliverExpress", "DeliverRegular", "Sweep", "DeadLetters")
+WORKERS = (
+    "FanOutExpress",
+    "FanOutRegular",
+    "DeliverExpress",
+    "DeliverRegular",
+    "Tick",
+    "Sweep",
+    "DeadLetters",
+)
 LIMIT_SECONDS = 420.0
 PATIENCE_SECONDS = 120.0
 CLOCK_SECONDS = 0.05

@@ -65,7 +65,7 @@ class TestList:
         found = walk(api, f"{PATH}?limit=2")
         assert [each["id"] for each in found] == posted[::-1]
         assert found[0].keys() == {
-            *("id", "type", "is_express", "title", "text", "content_id", "author", "created_at"),
+            *("id", "type", "is_express", "title", "text", "content_id", "author", "created_at", "frequency"),
         }
 
     def test_filters(self, world: World, api: Api, admin: Api) -> None:

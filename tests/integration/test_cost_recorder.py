@@ -29,7 +29,7 @@ def test_a_write_costs_its_item_and_each_index_entry_that_changes(scene: Stage) 
     dispatch = factories.dispatch()
     with scene.recorder.acting("api"):
         add_pending(dispatch)  # the item, by_notification and pending
-        unmark_pending(dispatch.id)  # the item, and pending
+        unmark_pending(dispatch)  # the item, and pending
     assert spent(scene, "PutItem") == Amount(requests=1, reads=0, writes=3)
     assert spent(scene, "UpdateItem") == Amount(requests=1, reads=0, writes=2)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.domain.lanes import Lane, shard_key
 from chalicelib.domain.times import iso, later
 from chalicelib.services import audiences, frequencies
 from chalicelib.services.content import Content
@@ -16,9 +17,8 @@ from chalicelib.services.frequency_times import FrequencyState, next_runs, state
 from chalicelib.services.rights import Principal
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.frequencies import (
-    Due,
     Frequency,
-    due_key,
+    due_slugs,
     put_version,
     read_frequency,
     remove_frequency,
@@ -66,12 +66,7 @@ def stored(slug: str = "weekly") -> Frequency:
 
 def due(world: World, before: timedelta) -> list[str]:
     """What a tick would find that looks so far ahead."""
-    until = iso(world.clock() + before)
-    return [
-        key.slug
-        for shard in range(4)
-        for key in Frequency.due_index.query(f"due#{shard}", Due.next_run_at <= until)
-    ]
+    return due_slugs(Lane.REGULAR, world.clock() + before, 10)
 
 
 def timing(row: Frequency) -> dict[str, Any]:
@@ -109,12 +104,12 @@ def test_the_due_index_has_who_runs_again_by_their_next_run(world: World) -> Non
     assert due(world, timedelta(hours=1)) == ["hourly"]
     assert stored("hourly").next_run_at == iso(later(START, 3600))
     assert stored("daily").next_run_at == "2026-11-24T08:00:00.000Z"
-    assert stored("daily").due == due_key("daily")
+    assert stored("daily").due == shard_key(Lane.REGULAR, "daily")
     assert sorted(due(world, timedelta(days=1))) == ["daily", "hourly"]
     change(world, "hourly", is_paused=True)
     change(world, "paused", is_paused=False)
     assert sorted(due(world, timedelta(days=1))) == ["daily", "paused"]
-    assert state_of(stored("hourly")) is FrequencyState.PAUSED
+    assert state_of(stored("hourly"), world.clock()) is FrequencyState.PAUSED
     assert not stored("hourly").next_run_at
     delete(world, "paused")
     assert due(world, timedelta(days=1)) == ["daily"]
@@ -125,7 +120,7 @@ def test_the_next_five_runs_are_shown(world: World) -> None:
     assert next_runs(row, world.clock()) == [iso(later(START, 90 + 60 * number)) for number in range(5)]
     world.clock.advance(80 * 60)
     ended = change(world, is_paused=False, timing={"ends_at": later(START, 100)})
-    assert (state_of(ended), next_runs(ended, world.clock())) == (FrequencyState.ENDED, [])
+    assert (state_of(ended, world.clock()), next_runs(ended, world.clock())) == (FrequencyState.ENDED, [])
 
 
 def test_what_is_overdue_stays_so_until_the_tick_has_sent_it(world: World) -> None:

@@ -14,7 +14,7 @@ from chalicelib import security, settings
 from chalicelib.api import openapi
 from chalicelib.api.examples import USER
 from chalicelib.api.resources import ENDPOINTS
-from chalicelib.domain.times import utc_now
+from chalicelib.domain.times import iso, later, utc_now
 from chalicelib.services import administrators, applications, audiences, contacts, frequencies, submit
 from chalicelib.services.content import Content
 from chalicelib.services.errors import AlreadyThereError
@@ -53,7 +53,8 @@ def example_request(name: str, owner: Principal) -> ExampleRequest:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
             (tag,) = operation["tags"]
-            make = MADE.get((tag, parameter["name"]), MADE.get(("", parameter["name"])))
+            kinds = ((each, parameter["name"]) for each in (name, tag, ""))
+            make = next((MADE[kind] for kind in kinds if kind in MADE), None)
             assert make is not None, f"example_requests.MADE: what is a {parameter['name']} of {tag}?"
             path = path.replace(f"{{{parameter['name']}}}", make(owner))
     content_type, body = _body(name, operation)
@@ -75,6 +76,11 @@ def _body(name: str, operation: dict[str, Any]) -> tuple[str | None, bytes]:
 
 def _notification(owner: Principal) -> str:
     return submit.submit(submission([USER]), owner, utc_now()).notification.id
+
+
+def _scheduled(owner: Principal) -> str:
+    asked = submission([USER], send_at=later(utc_now(), 3600))
+    return submit.submit(asked, owner, utc_now()).notification.id
 
 
 def _application(_: Principal) -> str:
@@ -114,13 +120,14 @@ MADE: dict[tuple[str, str], Callable[[Principal], str]] = {
     ("", "number"): lambda _: "1",
     ("", "notification_id"): _notification,
     ("", "audience_id"): _audience,
+    ("PATCH /api/v1/notifications/{notification_id}/", "notification_id"): _scheduled,
     ("", "token"): _link,
     ("applications", "slug"): _application,
     ("notification frequencies", "slug"): _frequency,
     ("contacts", "user_id"): _contact,
     ("users", "user_id"): lambda _: str(uuid.uuid4()),
 }
-"""What a path names, by the tag of the operation (where it matters) and the parameter."""
+"""What a path names, by the operation or its tag (where it matters) and the parameter."""
 
 
 def _unused(name: str) -> str:
@@ -148,6 +155,7 @@ CHANGED: dict[str, Callable[[], dict[str, Any]]] = {
     "POST /api/v1/user_password/": _is_known,
     "POST /api/v1/user_token/refresh/": _refresh_token,
     "POST /api/v1/applications/": lambda: {"slug": _unused("shop")},
+    "PATCH /api/v1/notifications/{notification_id}/": lambda: {"send_at": iso(later(utc_now(), 7200))},
     "POST /api/v1/notification_frequencies/": lambda: {"slug": _unused("news")},
 }
 """What is different from the example of a body, and what it needs to be right."""

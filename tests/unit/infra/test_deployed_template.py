@@ -23,6 +23,7 @@ FUNCTIONS = {
     "FanOutRegular": (60, 512),
     "DeliverExpress": (20, 512),
     "DeliverRegular": (60, 512),
+    "Tick": (60, 512),
     "Sweep": (60, 512),
     "DeadLetters": (60, 512),
 }
@@ -155,10 +156,11 @@ def test_the_reserve_covers_what_the_queues_may_start(template: dict[str, Any]) 
     assert reserved >= int(parameters["ExpressConcurrency"]["Default"])
 
 
-def test_a_missed_minute_is_not_tried_again(functions: Resources) -> None:
-    sweep = functions["Sweep"]
-    assert sweep["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-    schedules = [event["Properties"]["Schedule"] for event in sweep["Events"].values()]
+@pytest.mark.parametrize("name", ["Sweep", "Tick"])
+def test_a_missed_minute_is_not_tried_again(functions: Resources, name: str) -> None:
+    function = functions[name]
+    assert function["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    schedules = [event["Properties"]["Schedule"] for event in function["Events"].values()]
     assert schedules == ["rate(1 minute)"]
 
 
