@@ -29,7 +29,7 @@ from localstack.ports import LOOPBACK, LocalError, require_free
 STAGE = "dev"
 STACK = f"vestnik-{STAGE}"
 THROTTLE_STEP_SECONDS = 10
-CONCURRENCY = 4  # a worker process each, per queue; a laptop is no data centre
+CONSUMERS = 4  # a worker process each, per queue; a laptop is no data centre
 HEALTH = "/api/v1/health"
 FIRST_NOTIFICATION = "first-notification.json"
 API_SECONDS = 60.0
@@ -140,8 +140,8 @@ def _deploy(options: Options, emulator: Emulator) -> str:
         "SmtpHost": LOOPBACK,
         "SmtpPort": str(options.smtp_port),
         "SmtpSecurity": "none",
-        "ExpressConcurrency": str(CONCURRENCY),
-        "RegularConcurrency": str(CONCURRENCY),
+        "ExpressNumberOfConsumers": str(CONSUMERS),
+        "RegularNumberOfConsumers": str(CONSUMERS),
         "ThrottleStepSeconds": str(THROTTLE_STEP_SECONDS),
     }
     try:

@@ -47,8 +47,8 @@ PARAMETERS = {
     "SmtpSecurity": "none",
     "SmtpTimeoutSeconds": "10",
     "ThrottleStepSeconds": "0",
-    "ExpressConcurrency": WORKERS,
-    "RegularConcurrency": WORKERS,
+    "ExpressNumberOfConsumers": WORKERS,
+    "RegularNumberOfConsumers": WORKERS,
     # Tests ask again and again until something has come about.
     "RateLimitPerMinute": "0",
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
