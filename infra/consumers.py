@@ -38,7 +38,9 @@ class Trio:
     maximum: int
 
     def __post_init__(self) -> None:
-        for name, value in self.parameters.items():
+        number, minimum, maximum = parameter_names(self.lane)
+        for name in (minimum, maximum, number):
+            value = self.parameters[name]
             if not LEAST <= int(value) <= MOST:
                 raise DeploymentError(f"{name} is {value}: Lambda takes {LEAST} to {MOST}")
             if int(value) not in NUMBERS:
@@ -46,7 +48,6 @@ class Trio:
                 raise DeploymentError(
                     f"{name} is {value}: of the numbers near it {below} and {above} are possible"
                 )
-        number, minimum, maximum = self.parameters
         if self.minimum > self.maximum:
             raise DeploymentError(
                 f"{minimum} is {self.minimum}, more than {maximum}, which is {self.maximum}"

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> str:
     after = view(stack, platform)
     if any(source.configured != trio.number for source in after.sources[trio.lane]):
         raise DeploymentError(f"{stack.name} is as asked, but its mappings are not:\n{_table(after)}")
-    done = "this is done" if is_changed else f"{stack.name} already is as asked"
+    done = "done: the stack and its mappings have this" if is_changed else f"{stack.name} already is as asked"
     return _shown(options, after, plan, [*notes, done])
 
 
