@@ -186,8 +186,8 @@ class Plan:
     @property
     def _configured(self) -> str:
         words = [_or_unbounded(each.configured) for each in self.sources]
-        disabled = [f"; {each.stage} is {each.state}" for each in self.sources if each.state != "Enabled"]
-        return f"{_joined(self.sources, words)} consumers configured{''.join(disabled)}"
+        states = [f" ({each.stage} is {each.state})" for each in self.sources if each.state != "Enabled"]
+        return f"{_joined(self.sources, words)} consumers configured{''.join(states)}"
 
     @property
     def _running(self) -> str:

@@ -74,7 +74,7 @@ def _tell_plans(
     for trio in trios:
         tell(str(Plan(trio, sources[trio.lane])))
     if account := platform.account():
-        reserved, had = int(resulting[RESERVE]), int(before[RESERVE]) if sources[Lane.EXPRESS] else 0
+        reserved, had = int(resulting[RESERVE]), int(before.get(RESERVE, 0)) if sources[Lane.EXPRESS] else 0
         left = account.unreserved - 2 * (reserved - had)  # two functions have the reserve each
         if warning := account_warning({trio.lane: trio.number for trio in trios}, reserved, left):
             tell(warning)

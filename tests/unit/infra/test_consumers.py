@@ -161,7 +161,7 @@ def test_what_is_there_and_what_may_start_make_what_is_wanted(wanted: int, confi
         (
             10,
             [replace(FAN_OUT, running=None), replace(DELIVER, configured=7, state="Disabled", running=None)],
-            "10 (fan out) and 7 (deliver) consumers configured; deliver is Disabled, "
+            "10 (fan out) and 7 (deliver) consumers configured (deliver is Disabled), "
             "how many are running is not told; 10 wanted for each queue, between 2 and 20: "
             "nothing changes (fan out) and 3 more may start (deliver)",
         ),
