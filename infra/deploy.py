@@ -10,9 +10,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.domain.lanes import Lane
 from chalicelib.settings import SettingsError, load
 from infra.artifacts import ArtifactBucket
 from infra.clients import CLIENT_CONFIG, session
+from infra.consumers import RESERVE, Plan, Trio, account_warning, check_consumers
+from infra.consumers_now import Platform
 from infra.package import PROJECT
 from infra.stack import DeploymentError, Stack
 from infra.template_parts import dump_template, read_template
@@ -39,12 +42,15 @@ def deploy(
     declared = template["Parameters"]
     if unknown := given.keys() - declared.keys():
         raise DeploymentError(f"the template has no parameter {', '.join(sorted(unknown))}")
-    template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
     client = session(endpoint_url).client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
     stack = Stack(client, stack_name or f"vestnik-{stage}", tell)
-    resulting = {**_defaults(declared), **stack.parameters(), **given}
-    _check_reserve(resulting)
+    before = stack.parameters()
+    resulting = {**_defaults(declared), **before, **given}
+    trios = check_consumers(resulting)
     _check_settings(template, resulting)
+    if trios:
+        _tell_plans(Platform(stack, endpoint_url), trios, before, resulting, tell)
+    template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
     if not stack.apply(template_url, declared, given):
         tell(f"{stack.name} already is as asked")
     if "PublicUrl" not in given and (address := _missing_public_url(stack, endpoint_url)):
@@ -56,14 +62,24 @@ def _defaults(declared: dict[str, Any]) -> dict[str, str]:
     return {name: str(parameter.get("Default", "")) for name, parameter in declared.items()}
 
 
-def _check_reserve(parameters: dict[str, str]) -> None:
-    """More consumers than are reserved would be throttled, and throttled messages end as dead letters."""
-    reserved = int(parameters.get("ExpressReservedConcurrency", 0))
-    consumers = int(parameters.get("ExpressConcurrency", 0))
-    if 0 < reserved < consumers:
-        raise DeploymentError(
-            f"ExpressReservedConcurrency is {reserved}, less than ExpressConcurrency, which is {consumers}"
-        )
+def _tell_plans(
+    platform: Platform,
+    trios: list[Trio],
+    before: dict[str, str],
+    resulting: dict[str, str],
+    tell: Callable[[str], None],
+) -> None:
+    """Say what there is of each lane's consumers, what is wanted, and when the account has not enough."""
+    sources = platform.sources()
+    for trio in trios:
+        tell(str(Plan(trio, sources[trio.lane])))
+    if account := platform.account():
+        reserved, had = int(resulting[RESERVE]), int(before.get(RESERVE, 0)) if sources[Lane.EXPRESS] else 0
+        left = account.unreserved - 2 * (reserved - had)  # two functions have the reserve each
+        if warning := account_warning({trio.lane: trio.number for trio in trios}, reserved, left):
+            tell(warning)
+    for note in platform.notes:
+        tell(note)
 
 
 def _check_settings(template: dict[str, Any], parameters: dict[str, str]) -> None:

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from infra import consumers_command, rotate_key
 from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -172,47 +172,6 @@ def _send_again(options: argparse.Namespace) -> str:
     )
 
 
-SECRETS = {
-    "token": "TOKEN_SECRET_ARN",
-    "link": "LINK_SECRET_ARN",
-    "user-token": "USER_TOKEN_SECRET_ARN",
-}
-"""The keys that can be rotated, each by the variable that names its secret."""
-
-
-def rotate_key(name: str, endpoint_url: str | None, drop_old: bool = False) -> str:
-    """Make a new key in a secret; what the keys before it have signed stays good, unless they are dropped.
-
-    The new key's id.
-    """
-    client = session(endpoint_url).client("secretsmanager", endpoint_url=endpoint_url)
-    secret_id = os.environ[SECRETS[name]]
-    secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
-    if "key" not in secret:
-        raise DeploymentError(f"the secret {name} has no key that could be rotated")
-    if secret.get("algorithm", "HS256") != "HS256":
-        raise DeploymentError(
-            f"the secret {name} holds a public key ({secret['algorithm']}): "
-            "it is rotated where its other half is"
-        )
-    before = {part: secret[part] for part in ("kid", "key", "algorithm") if part in secret}
-    kid = str(int(before["kid"]) + 1) if str(before.get("kid", "")).isdigit() else uuid4().hex[:8]
-    rotated = {
-        **secret,
-        "kid": kid,
-        "key": token_urlsafe(48),
-        "previous": [] if drop_old else [before, *secret.get("previous", [])],
-    }
-    client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(rotated))
-    return kid
-
-
-def _rotate_key(options: argparse.Namespace) -> str:
-    kid = rotate_key(options.secret, options.endpoint_url, options.drop_old)
-    what = "ends" if options.drop_old else "stays good"
-    return f"signed by the key {kid} within five minutes; what earlier keys have signed {what}"
-
-
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.manage", description="Vestnik's operator's commands."
@@ -257,8 +216,10 @@ def _arguments() -> argparse.ArgumentParser:
         "print a token (JWT, an hour) of a user, for a deployment with UserAuth key",
     )
     user_token.add_argument("user_id", help="a UUID, with or without dashes")
-    rotate = command("rotate-key", _rotate_key, "make a new signing key; what earlier keys signed stays good")
-    rotate.add_argument("secret", choices=sorted(SECRETS), help="what it signs")
+    rotate = command(
+        "rotate-key", rotate_key.run, "make a new signing key; what earlier keys signed stays good"
+    )
+    rotate.add_argument("secret", choices=sorted(rotate_key.SECRETS), help="what it signs")
     rotate.add_argument(
         "--drop-old",
         action="store_true",
@@ -289,6 +250,7 @@ def _arguments() -> argparse.ArgumentParser:
     again.add_argument(
         "--dispatch", type=UUID, help="only in this dispatch; else in the newest 20, of a frequency"
     )
+    consumers_command.add_command(command)
     return parser
 
 

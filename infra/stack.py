@@ -3,12 +3,13 @@
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.literals import CapabilityType
     from mypy_boto3_cloudformation.type_defs import (
         ParameterTypeDef,
         StackEventTypeDef,
@@ -17,12 +18,22 @@ if TYPE_CHECKING:
 
 _DEADLINE_SECONDS = 30 * 60
 _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed")
+_CAPABILITIES: "list[CapabilityType]" = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+_CREATION_FAILED = "ROLLBACK_COMPLETE"
+_NOTHING_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS", _CREATION_FAILED)
 _WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}
 _CANCELLED = "cancelled"  # the resources that were under way when another failed
 
 
 class DeploymentError(Exception):
     """The stack could not be brought to what was asked; the message says why."""
+
+
+class _Template(TypedDict, total=False):
+    """Where a change's template is: somewhere, or as it was."""
+
+    TemplateURL: str
+    UsePreviousTemplate: bool
 
 
 class Stack:
@@ -56,6 +67,18 @@ class Stack:
         parameters = stack.get("Parameters", []) if stack else []
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
+    def resources(self, kind: str) -> dict[str, str]:
+        """The physical names of what the stack has of a type, by their names in the template."""
+        if self.describe() is None:
+            return {}
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return {
+            each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
+            for page in pages
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == kind and each["ResourceStatus"] != "DELETE_COMPLETE"
+        }
+
     def apply(self, template_url: str, declared: Iterable[str], given: dict[str, str]) -> bool:
         """Create or update the stack; False when it already is as asked.
 
@@ -64,38 +87,64 @@ class Stack:
         kind = self._kind_of_change()
         known = self.parameters() if kind == "UPDATE" else {}
         parameters = list(_parameters(declared, known, given))
-        change_set = self._create_change_set(kind, template_url, parameters)
-        if not self._is_a_change(change_set):
-            self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+        return self._change(kind, parameters, given, {"TemplateURL": template_url})
+
+    def change_parameters(self, given: dict[str, str]) -> bool:
+        """Give a stack that is there other parameters and leave all else; False when it already has them."""
+        stack = self.describe()
+        if stack is None or stack["StackStatus"] in _NOTHING_THERE:
+            raise DeploymentError(f"there is no stack {self.name}: deploy it first")
+        kind, known = self._kind_of_change(), self.parameters()
+        if unknown := given.keys() - known.keys():
+            raise DeploymentError(f"{self.name} has no parameter {', '.join(sorted(unknown))}")
+        parameters = list(_parameters(known, known, given))
+        return self._change(kind, parameters, given, {"UsePreviousTemplate": True})
+
+    def _change(
+        self,
+        kind: Literal["CREATE", "UPDATE"],
+        parameters: "list[ParameterTypeDef]",
+        given: dict[str, str],
+        template: "_Template",
+    ) -> bool:
+        change_set = self._create_change_set(kind, parameters, template)
+        if self._is_a_change(change_set):
+            self._execute(change_set)
+            return True
+        self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+        if given.items() <= self.parameters().items():
             return False
-        self._execute(change_set)
+        self._update(parameters, template)
         return True
 
     def _kind_of_change(self) -> Literal["CREATE", "UPDATE"]:
         stack = self.describe()
         status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-        if status == "ROLLBACK_COMPLETE":
+        if status == _CREATION_FAILED:
             # A first creation failed: nothing is left in the stack, and it can only be deleted.
             self._tell(f"removing what is left of the failed creation of {self.name}")
             self._client.delete_stack(StackName=self.name)
             self._client.get_waiter("stack_delete_complete").wait(StackName=self.name)
             return "CREATE"
-        if status in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+        if status in _NOTHING_THERE:
             return "CREATE"
         if status.endswith("_IN_PROGRESS"):
             raise DeploymentError(f"{self.name} is {status}: another deployment is under way")
         return "UPDATE"
 
     def _create_change_set(
-        self, kind: Literal["CREATE", "UPDATE"], template_url: str, parameters: "list[ParameterTypeDef]"
+        self,
+        kind: Literal["CREATE", "UPDATE"],
+        parameters: "list[ParameterTypeDef]",
+        template: "_Template",
     ) -> str:
         return self._client.create_change_set(
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType=kind,
-            TemplateURL=template_url,
             Parameters=parameters,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Capabilities=_CAPABILITIES,
+            **template,
         )["Id"]
 
     def _is_a_change(self, change_set: str) -> bool:
@@ -119,11 +168,27 @@ class Stack:
 
     def _execute(self, change_set: str) -> None:
         resources = self._changed_resources(change_set)
-        seen = {event["EventId"] for event in self._events()}
         # The tables' Retain is for their data: what a failed deployment has just made would be left over.
-        self._client.execute_change_set(
-            ChangeSetName=change_set, StackName=self.name, RetainExceptOnCreate=True
+        self._watch(
+            lambda: self._client.execute_change_set(
+                ChangeSetName=change_set, StackName=self.name, RetainExceptOnCreate=True
+            ),
+            resources,
         )
+
+    def _update(self, parameters: "list[ParameterTypeDef]", template: "_Template") -> None:
+        """Without a change set: an emulator finds no change in parameters that only outputs use."""
+        self._watch(
+            lambda: self._client.update_stack(
+                StackName=self.name, Parameters=parameters, Capabilities=_CAPABILITIES, **template
+            ),
+            set(),
+        )
+
+    def _watch(self, start: Callable[[], object], resources: set[str]) -> None:
+        """Start a change and tell of these resources until it has ended."""
+        seen = {event["EventId"] for event in self._events()}
+        start()
         failures: list[str] = []
         for event in self._events_until_settled(seen):
             if event.get("PhysicalResourceId") == event["StackId"]:

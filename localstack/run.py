@@ -29,7 +29,7 @@ from localstack.ports import LOOPBACK, LocalError, require_free
 STAGE = "dev"
 STACK = f"vestnik-{STAGE}"
 THROTTLE_STEP_SECONDS = 10
-CONCURRENCY = 4  # a worker process each, per queue; a laptop is no data centre
+CONSUMERS = (4, 2, 20)  # and the bounds; a worker process each, per queue: a laptop is no data centre
 HEALTH = "/api/v1/health"
 FIRST_NOTIFICATION = "first-notification.json"
 API_SECONDS = 60.0
@@ -131,6 +131,8 @@ def _deploy(options: Options, emulator: Emulator) -> str:
     # Not at the top: --help and a taken port need no AWS SDK, which takes half a second to load.
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from chalicelib.domain.lanes import Lane
+    from infra.consumers import Trio
     from infra.deploy import deploy, function_environment
     from infra.package import PackagingError, package
     from infra.stack import DeploymentError
@@ -140,9 +142,9 @@ def _deploy(options: Options, emulator: Emulator) -> str:
         "SmtpHost": LOOPBACK,
         "SmtpPort": str(options.smtp_port),
         "SmtpSecurity": "none",
-        "ExpressConcurrency": str(CONCURRENCY),
-        "RegularConcurrency": str(CONCURRENCY),
         "ThrottleStepSeconds": str(THROTTLE_STEP_SECONDS),
+        # The bounds, too: with those that somebody has tried out the number might not agree.
+        **{name: value for lane in Lane for name, value in Trio(lane, *CONSUMERS).parameters.items()},
     }
     try:
         with _step("The package (the first takes half a minute)"):

@@ -47,8 +47,8 @@ PARAMETERS = {
     "SmtpSecurity": "none",
     "SmtpTimeoutSeconds": "10",
     "ThrottleStepSeconds": "0",
-    "ExpressConcurrency": WORKERS,
-    "RegularConcurrency": WORKERS,
+    "ExpressNumberOfConsumers": WORKERS,
+    "RegularNumberOfConsumers": WORKERS,
     # Tests ask again and again until something has come about.
     "RateLimitPerMinute": "0",
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
@@ -200,16 +200,25 @@ class Deployment:
 
     def manage(self, *words: str) -> str:
         """What an operator's command prints."""
+        ran = self._manage(words)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def refused(self, *words: str) -> str:
+        """What an operator's command that is refused has to say."""
+        ran = self._manage(words)
+        assert (ran.returncode, ran.stdout) == (1, ""), ran.stdout
+        return ran.stderr
+
+    def _manage(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
         # As the README has it: without a region.
         known = {name: value for name, value in self._emulator.environment.items() if "REGION" not in name}
-        ran = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
              "--stack-name", STACK, *words],
             cwd=PROJECT, env={"PATH": os.environ["PATH"], **known},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
 
     def register_application(self, slug: str, *scopes: str) -> str:
         """Register an application; its Authorization header."""
@@ -422,6 +431,17 @@ class Deployment:
         found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
         (mapping,) = found["EventSourceMappings"]
         self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
+    def consumers_of(self, function: str) -> int:
+        """How many of a function may be at work on its queue at once: 'DeliverExpress', …"""
+        found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
+        (mapping,) = found["EventSourceMappings"]
+        return mapping["ScalingConfig"]["MaximumConcurrency"]
+
+    def stack_parameters(self) -> dict[str, str]:
+        """The stack's parameters as CloudFormation has them."""
+        (stack,) = self._stacks.describe_stacks(StackName=STACK)["Stacks"]
+        return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
 
     def name_of(self, function: str) -> str:
         """The name of a function by its id in the template: 'DeliverExpress', …"""

@@ -12,6 +12,8 @@ import pytest
 from chalice.cli.factory import CLIFactory
 from chalice.deploy.validate import validate_configuration
 
+from chalicelib.domain.lanes import Lane
+from infra.consumers import DEAD_LETTER_CONSUMERS, NUMBERS, check_consumers, parameter_names
 from infra.package import PROJECT, Package
 from infra.template_parts import join_parts
 
@@ -30,6 +32,7 @@ FUNCTIONS = {
 EXPRESS = {"FanOutExpress", "DeliverExpress"}
 FOURTEEN_DAYS = 14 * 24 * 3600
 LAMBDA_ENVIRONMENT_LIMIT = 4096
+MAPPING_KEYS_LIMIT = 200
 RESOURCE_STAR_ALLOWED: set[str] = set()  # no role needs it
 DATA = {"AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"}
 
@@ -123,15 +126,16 @@ def test_lanes_share_no_queue_and_no_function(functions: Resources) -> None:
             continue
         lane = "Express" if function in EXPRESS else "Regular"
         assert lane in queue
-        limit = {"Fn::FindInMap": ["Concurrency", {"Ref": f"{lane}Concurrency"}, "Maximum"]}
+        limit = {"Fn::FindInMap": ["Concurrency", {"Ref": f"{lane}NumberOfConsumers"}, "Maximum"]}
         assert source["ScalingConfig"] == {"MaximumConcurrency": limit}
 
 
 def test_a_concurrency_is_mapped_to_its_own_number(template: dict[str, Any]) -> None:
     mapping = template["Mappings"]["Concurrency"]
-    for lane in ("Express", "Regular"):
-        allowed = template["Parameters"][f"{lane}Concurrency"]["AllowedValues"]
-        assert mapping == {value: {"Maximum": int(value)} for value in allowed}
+    assert len(mapping) <= MAPPING_KEYS_LIMIT
+    assert mapping == {str(number): {"Maximum": number} for number in NUMBERS}
+    for name in (name for lane in Lane for name in parameter_names(lane)):
+        assert template["Parameters"][name]["AllowedValues"] == [str(number) for number in NUMBERS]
 
 
 def test_batches_are_as_small_as_the_timeouts_ask(functions: Resources) -> None:
@@ -153,7 +157,21 @@ def test_only_express_has_reserved_concurrency(functions: Resources) -> None:
 def test_the_reserve_covers_what_the_queues_may_start(template: dict[str, Any]) -> None:
     parameters = template["Parameters"]
     reserved = parameters["ExpressReservedConcurrency"]["Default"]
-    assert reserved >= int(parameters["ExpressConcurrency"]["Default"])
+    assert reserved >= int(parameters["ExpressMaxNumberOfConsumers"]["Default"])
+
+
+def test_the_consumers_by_default_agree(template: dict[str, Any]) -> None:
+    defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
+    assert [trio.lane for trio in check_consumers(defaults)] == list(Lane)
+
+
+def test_the_dead_letters_consumers_are_counted(functions: Resources) -> None:
+    numbers = [
+        source["ScalingConfig"]["MaximumConcurrency"]
+        for function, source, _ in sources(functions)
+        if function == "DeadLetters"
+    ]
+    assert sum(numbers) == DEAD_LETTER_CONSUMERS
 
 
 @pytest.mark.parametrize("name", ["Sweep", "Tick"])

@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from infra.artifacts import ArtifactBucket
-from infra.deploy import _check_reserve, _check_settings, _defaults, deploy
+from infra.deploy import _check_settings, _defaults, deploy
 from infra.stack import DeploymentError, Stack
 from infra.template_parts import join_parts
 
@@ -78,6 +78,62 @@ def test_a_parameter_that_is_not_given_again_keeps_its_value() -> None:
     stack.apply(url, TEMPLATE["Parameters"], {"Seconds": "45"})
     stack.apply(url, TEMPLATE["Parameters"], {"Stage": "other"})
     assert stack.parameters() == {"Stage": "other", "PublicUrl": "", "Seconds": "45"}
+
+
+@mock_aws
+def test_other_parameters_leave_the_template_and_the_rest_as_they_are() -> None:
+    bucket = ArtifactBucket(None)
+    bucket.ensure()
+    url = bucket.url(bucket.put(json.dumps(TEMPLATE).encode(), ".yaml"))
+    stack = Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing)
+    stack.apply(url, TEMPLATE["Parameters"], {"Seconds": "45", "Stage": "other"})
+    assert stack.change_parameters({"Seconds": "50"}) is True
+    assert stack.parameters() == {"Stage": "other", "PublicUrl": "", "Seconds": "50"}
+    (queue,) = stack.resources("AWS::SQS::Queue").values()
+    told = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+    assert told["Attributes"] == {"VisibilityTimeout": "50"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (
+            {"RegularMinNumberOfConsumers": "30", "RegularMaxNumberOfConsumers": "20"},
+            "RegularMin.* is 30, more",
+        ),
+        ({"ExpressNumberOfConsumers": "1"}, "Lambda takes 2 to 1000"),
+        ({"ExpressReservedConcurrency": "5"}, "less than ExpressNumberOfConsumers, which is 10"),
+    ],
+)
+@mock_aws
+def test_consumers_that_do_not_agree_are_refused_before_anything_is_changed(
+    package_dir: Path, given: dict[str, str], reason: str
+) -> None:
+    _add_consumers(package_dir)
+    with pytest.raises(DeploymentError, match=reason):
+        deploy(parameters={**given, "PublicUrl": ""}, package_dir=package_dir, tell=_say_nothing)
+    assert boto3.client("cloudformation").list_stacks()["StackSummaries"] == []
+    assert boto3.client("s3").list_buckets()["Buckets"] == []
+
+
+@mock_aws
+def test_a_deployment_tells_of_each_lanes_consumers(package_dir: Path) -> None:
+    _add_consumers(package_dir)
+    told: list[str] = []
+    given = {"PublicUrl": "", "RegularNumberOfConsumers": "30"}
+    deploy(parameters=given, package_dir=package_dir, tell=told.append)
+    assert told[:2] == [
+        "express: no consumers configured yet; 10 wanted for each queue, between 2 and 20: 10 may start",
+        "regular: no consumers configured yet; 30 wanted for each queue, between 2 and 100: 30 may start",
+    ]
+    assert told[2].startswith("the account's concurrency is not told: ")  # moto does not know it
+
+
+def _add_consumers(package_dir: Path) -> None:
+    declared = join_parts()["Parameters"]
+    names = [name for name in declared if "Consumers" in name or "Reserved" in name]
+    parameters = {**TEMPLATE["Parameters"], **{name: declared[name] for name in names}}
+    (package_dir / "template.yaml").write_text(json.dumps({**TEMPLATE, "Parameters": parameters}))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +209,44 @@ def test_nothing_to_change_is_success(scripted: "Script") -> None:
     scripted.stack("UPDATE_COMPLETE", times=2)
     scripted.change_set("FAILED", "The submitted information didn't contain changes.")
     scripted.stubber.add_response("delete_change_set", {})
+    scripted.stack("UPDATE_COMPLETE")
     assert scripted.apply() is False
+
+
+def test_a_parameter_that_only_an_output_uses_is_changed_without_a_change_set(scripted: "Script") -> None:
+    scripted.stack("UPDATE_COMPLETE", times=2)
+    scripted.change_set("FAILED", "The submitted information didn't contain changes.")
+    scripted.stubber.add_response("delete_change_set", {})
+    scripted.stack("UPDATE_COMPLETE", stage="other")
+    scripted.events()
+    scripted.stubber.add_response(
+        "update_stack",
+        {},
+        {
+            "StackName": "vestnik-dev",
+            "TemplateURL": "http://scripted/template.yaml",
+            "Parameters": [{"ParameterKey": "Stage", "ParameterValue": "dev"}],
+            "Capabilities": ANY,
+        },
+    )
+    scripted.events(("vestnik-dev", "UPDATE_COMPLETE", ""))
+    assert scripted.apply() is True
+
+
+@pytest.mark.parametrize("status", [None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+def test_what_is_not_there_has_no_parameters_to_change(scripted: "Script", status: str | None) -> None:
+    if status:
+        scripted.stack(status)
+    else:
+        scripted.no_stack()
+    with pytest.raises(DeploymentError, match="no stack vestnik-dev: deploy it first"):
+        scripted.change(Stage="dev")
+
+
+def test_an_unknown_parameter_of_a_stack_is_refused(scripted: "Script") -> None:
+    scripted.stack("UPDATE_COMPLETE", times=3)
+    with pytest.raises(DeploymentError, match=r"vestnik-dev has no parameter Second$"):
+        scripted.change(Second="1")
 
 
 def test_a_refused_change_says_why(scripted: "Script") -> None:
@@ -207,8 +300,19 @@ class Script:
     def apply(self) -> bool:
         return self._stack.apply("http://scripted/template.yaml", ["Stage"], {"Stage": "dev"})
 
-    def stack(self, status: str, times: int = 1) -> None:
-        stack = {"StackName": "vestnik-dev", "StackStatus": status, "CreationTime": datetime.now(UTC)}
+    def change(self, **given: str) -> bool:
+        return self._stack.change_parameters(given)
+
+    def no_stack(self) -> None:
+        self.stubber.add_client_error("describe_stacks", "ValidationError", "Stack does not exist")
+
+    def stack(self, status: str, times: int = 1, stage: str = "dev") -> None:
+        stack = {
+            "StackName": "vestnik-dev",
+            "StackStatus": status,
+            "CreationTime": datetime.now(UTC),
+            "Parameters": [{"ParameterKey": "Stage", "ParameterValue": stage}],
+        }
         for _ in range(times):
             self.stubber.add_response("describe_stacks", {"Stacks": [stack]})
 
@@ -249,17 +353,6 @@ def scripted() -> Iterator[Script]:
     with script.stubber:
         yield script
         script.stubber.assert_no_pending_responses()
-
-
-@pytest.mark.parametrize(("reserved", "consumers"), [("20", "30"), ("1", "2")])
-def test_fewer_reserved_than_consumers_is_refused(reserved: str, consumers: str) -> None:
-    with pytest.raises(DeploymentError, match="less than ExpressConcurrency"):
-        _check_reserve({"ExpressReservedConcurrency": reserved, "ExpressConcurrency": consumers})
-
-
-@pytest.mark.parametrize(("reserved", "consumers"), [("20", "20"), ("0", "1000")])
-def test_enough_or_no_reserve_is_accepted(reserved: str, consumers: str) -> None:
-    _check_reserve({"ExpressReservedConcurrency": reserved, "ExpressConcurrency": consumers})
 
 
 def test_settings_with_which_no_function_would_start_are_not_deployed() -> None:
