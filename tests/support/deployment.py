@@ -351,10 +351,14 @@ class Deployment:
             {"user_id": each.user_id, "email": each.email or None, "name": each.name, "locale": each.locale}
             for each in persons
         ]
+        self.put_all("CONTACTS_TABLE", rows)
+        return list(persons)
+
+    def put_all(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put rows into the table of that variable."""
         for start in range(0, len(rows), 25):
             puts: list[Any] = [{"PutRequest": {"Item": self._item(row)}} for row in rows[start : start + 25]]
-            self.tables.batch_write_item(RequestItems={self._environment["CONTACTS_TABLE"]: puts})
-        return list(persons)
+            self.tables.batch_write_item(RequestItems={self._environment[table]: puts})
 
     def unsubscribe(self, person: Person, scope: str) -> None:
         self.put("UNSUBSCRIBES_TABLE", {"user_id": person.user_id, "scopes": {scope}})
