@@ -331,7 +331,18 @@ REQUESTS: tuple[Request, ...] = (
 )
 
 _VOLATILE = frozenset(
-    {"used", "window", "tries", "failed", "expires_at", "last_used_at", "version", "listed", "pending"}
+    {
+        "used",
+        "window",
+        "tries",
+        "failed",
+        "expires_at",
+        "last_used_at",
+        "version",
+        "eras",
+        "listed",
+        "pending",
+    }
 )
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z?")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
