@@ -3,7 +3,8 @@
 A change does not take effect at the moment it is asked for, which no database could hold it to, but
 `TAKES_EFFECT_AFTER_SECONDS` later, when it surely is written. Runs before that belong to the version before:
 what has been made of them ahead goes on, and what is made of them late has the same identity. A frequency
-keeps the eras of its last versions, each with the moment (ISO 8601, UTC) from which on runs are its own.
+keeps the eras of its last versions, each with the moment (ISO 8601, UTC) from which on runs are its own: all
+of which a run can still be made, or be on its way.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,11 @@ TAKES_EFFECT_AFTER_SECONDS = 30
 """Longer than any request runs."""
 
 KEPT_ERAS = 10
+MOST_ERAS = 200
+"""However often it is changed: a row has its limit."""
+
+KEPT_SECONDS = 3600
+"""What was made ahead of a change can be on its way for so long: its era is not forgotten before."""
 
 Era = tuple[str, int]
 """From when on (empty: from the beginning), and the version."""
@@ -30,9 +36,16 @@ def effective_at(changed_at: datetime) -> datetime:
     return later(changed_at, TAKES_EFFECT_AFTER_SECONDS)
 
 
-def next_era(eras: Sequence[Era], version: int, changed_at: datetime) -> list[Era]:
-    """The eras after a change; of very many the oldest are forgotten."""
-    return [*map(_era, eras), (iso(effective_at(changed_at)), version)][-KEPT_ERAS:]
+def next_era(
+    eras: Sequence[Era], version: int, changed_at: datetime, next_run_at: str | None = None
+) -> list[Era]:
+    """The eras after a change; of many the oldest are forgotten, but for those of runs still to come."""
+    grown = [*map(_era, eras), (iso(effective_at(changed_at)), version)]
+    long_ago = iso(later(changed_at, -KEPT_SECONDS))
+    needed_from = min(next_run_at, long_ago) if next_run_at else long_ago
+    while len(grown) > KEPT_ERAS and (grown[1][0] <= needed_from or len(grown) > MOST_ERAS):
+        del grown[0]
+    return grown
 
 
 def version_of(eras: Sequence[Era], run_at: str) -> int:

@@ -28,7 +28,13 @@ from chalicelib.services.errors import (
     OutdatedError,
     TooManyError,
 )
-from chalicelib.services.frequency_times import check_gap, schedule_of, set_next_run, set_timing
+from chalicelib.services.frequency_times import (
+    check_gap,
+    schedule_of,
+    set_first_run,
+    set_next_run,
+    set_timing,
+)
 from chalicelib.services.names import check_name
 from chalicelib.services.rights import Principal
 from chalicelib.services.tick import look_at
@@ -95,7 +101,7 @@ def create(slug: str, wanted: Wanted, principal: Principal, now: datetime) -> Fr
     set_timing(row, wanted.timing)
     if not schedule_of(row).next_runs(now, 1):
         raise InvalidFieldError("ends_at", "it would never run before its end")
-    set_next_run(row, now)
+    set_first_run(row, now)
     content = _set_content_and_audience(row, wanted, principal, now)
     row.due = _due_key(row)
     if not add_frequency(row):
@@ -187,7 +193,7 @@ def _check_version(row: Frequency, version: int | None) -> None:
 def _put_next(row: Frequency, now: datetime) -> bool:
     read = row.changed_by
     row.version, row.changed_by, row.updated_at = row.version + 1, os.urandom(8).hex(), iso(now)
-    row.eras, row.due = next_era(row.eras, int(row.version), now), _due_key(row)
+    row.eras, row.due = next_era(row.eras, int(row.version), now, row.next_run_at), _due_key(row)
     return put_version(row, read)
 
 

@@ -86,18 +86,23 @@ def check_gap(row: Frequency, recipients: int, now: datetime) -> None:
     )
 
 
-def set_next_run(row: Frequency, now: datetime, changed_timing: bool = False) -> None:
-    """Set when the frequency runs next: after now, or after a change of its times has come into effect.
+def set_first_run(row: Frequency, now: datetime) -> None:
+    """Set when a frequency that is being made runs first: after now, unless it is paused."""
+    runs = schedule_of(row).next_runs(now, 1) if row.is_running else []
+    row.next_run_at = iso(runs[0]) if runs else None
 
-    What is overdue stays so, unless the times have changed, or it is resumed: the tick has yet to send it.
+
+def set_next_run(row: Frequency, now: datetime, changed_timing: bool = False) -> None:
+    """Set when the frequency runs next after a change: from the moment on at which that takes effect.
+
+    What of the version before is still to be made before that stays so, unless the times have changed.
     """
+    takes_effect = effective_at(now)
     if not row.is_running:
         row.next_run_at = None
         return
-    is_overdue = bool(row.next_run_at) and parse(row.next_run_at) <= now
-    if is_overdue and not changed_timing:
+    if row.next_run_at and parse(row.next_run_at) < takes_effect and not changed_timing:
         return
-    # Runs up to now are in the past, and up to the moment of its effect they are those of the times before.
-    after = later(effective_at(now), -0.001) if changed_timing else now
-    runs = schedule_of(row).next_runs(after, 1)
+    # What is after it has been made for the version before, and is made anew for this one.
+    runs = schedule_of(row).next_runs(later(takes_effect, -0.001), 1)
     row.next_run_at = iso(runs[0]) if runs else None

@@ -162,8 +162,8 @@ def test_what_is_on_its_way_of_a_paused_one_is_not_sent(world: World) -> None:
     assert counts(world) == [{"sent": 1}] * 2 + [{"cancelled": 1}] * 10  # two minutes had been made ahead
     assert all("cancelled_at" in row for row in dispatches(world)[2:])
     resumed = change(world, is_paused=False)
-    assert resumed.next_run_at == iso(later(START, 230))
-    assert live(world, 20) == [230.0, 240.0]
+    assert resumed.next_run_at == iso(later(START, 260))  # half a minute after it was asked for
+    assert live(world, 50) == [260.0, 270.0]
 
 
 def test_delayed_messages_of_a_deleted_one_are_not_sent(world: World) -> None:
