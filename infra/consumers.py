@@ -185,7 +185,7 @@ class Plan:
 
     @property
     def _configured(self) -> str:
-        words = [_or_unbounded(each.configured) for each in self.sources]
+        words = [or_unbounded(each.configured) for each in self.sources]
         states = [f" ({each.stage} is {each.state})" for each in self.sources if each.state != "Enabled"]
         return f"{_joined(self.sources, words)} consumers configured{''.join(states)}"
 
@@ -212,7 +212,8 @@ def _joined(sources: Sequence[Source], words: Sequence[str]) -> str:
     return " and ".join(f"{word} ({each.stage})" for each, word in zip(sources, words, strict=True))
 
 
-def _or_unbounded(configured: int | None) -> str:
+def or_unbounded(configured: int | None) -> str:
+    """How many are configured, in words."""
     return "unbounded" if configured is None else str(configured)
 
 

@@ -19,6 +19,7 @@ from infra.consumers import (
     bring_within,
     check_reserve,
     numbers_of,
+    or_unbounded,
     parameter_names,
     unreserved_need,
 )
@@ -186,7 +187,7 @@ def _table(found: View) -> str:
             lane,
             source.stage,
             f"{found.numbers[lane][0]} ({found.numbers[lane][1]} to {found.numbers[lane][2]})",
-            "unbounded" if source.configured is None else str(source.configured),
+            or_unbounded(source.configured),
             source.state,
             _NOT_TOLD if source.running is None else str(source.running),
         )

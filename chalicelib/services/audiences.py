@@ -7,14 +7,14 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from chalicelib import settings
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.retention import LONGEST_AHEAD, dispatch_expiry, is_kept
+from chalicelib.domain.retention import LONGEST_AHEAD, is_kept
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
+from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audience_headers import (
     MAX_RECIPIENTS,
@@ -210,9 +210,7 @@ def end(audience_id: str, now: datetime) -> str | None:
 
 def kept_until(chunks: int, now: datetime) -> datetime:
     """When no dispatch that was made before needs its ids any more, nor anybody who looks at it."""
-    configured = settings.current()
-    until = dispatch_expiry(now, chunks, configured.throttle_step_seconds, configured.retention_days)
-    return datetime.fromtimestamp(until, UTC)
+    return datetime.fromtimestamp(dispatch_kept_until(now, chunks), UTC)
 
 
 def frequencies_of(audience: Audience, now: datetime) -> list[str]:

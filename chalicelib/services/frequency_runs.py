@@ -11,16 +11,15 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
-from chalicelib import settings
 from chalicelib.domain.eras import version_of
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import uuid7
-from chalicelib.domain.retention import dispatch_expiry
 from chalicelib.domain.times import Clock, iso, later, parse
 from chalicelib.observability import logger
+from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.frequency_times import schedule_of
 from chalicelib.services.hand_over import LOOKAHEAD_SECONDS, hand_over
-from chalicelib.tables.dispatches import Dispatch, add_run
+from chalicelib.tables.dispatches import Dispatch, add_pending
 from chalicelib.tables.frequencies import Frequency, advance
 
 AT_ONCE = 10
@@ -51,7 +50,7 @@ def make_runs(
     made: list[Dispatch] = []
     count = 0
     while run is not None and run <= until and remaining_seconds() > TIME_KEPT_BACK_SECONDS:
-        standing = add_run(_dispatch(frequency, run, now))
+        standing = add_pending(_dispatch(frequency, run, now))
         made += [standing] if standing.pending else []
         if len(made) == AT_ONCE:
             count += hand_over(made, clock())
@@ -65,7 +64,6 @@ def make_runs(
 
 def _dispatch(frequency: Frequency, run: datetime, now: datetime) -> Dispatch:
     """A run as a dispatch. One that is late is due now: its later hundreds keep their distance."""
-    configured = settings.current()
     version = version_of(frequency.eras, iso(run))
     due, chunks = max(run, now), chunk_count(int(frequency.recipients))
     return Dispatch(
@@ -78,7 +76,7 @@ def _dispatch(frequency: Frequency, run: datetime, now: datetime) -> Dispatch:
         recipients=frequency.recipients,
         chunks=chunks,
         due_at=iso(due),
-        expires_at=dispatch_expiry(due, chunks, configured.throttle_step_seconds, configured.retention_days),
+        expires_at=dispatch_kept_until(due, chunks),
         frequency=frequency.slug,
         frequency_version=version,
         run_at=iso(run),

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib import settings
-from chalicelib.domain.retention import LONGEST_AHEAD, dispatch_expiry
+from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services.content import check_content
 from chalicelib.services.errors import ConflictError, InvalidFieldError
+from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over, is_near
 from chalicelib.services.notifications import visible
 from chalicelib.services.rights import Principal
@@ -59,10 +59,7 @@ def change(notification_id: str, changed: Changed, principal: Principal, now: da
 
 
 def _put_off(dispatch: Dispatch, send_at: datetime, now: datetime) -> None:
-    configured = settings.current()
-    expires_at = dispatch_expiry(
-        send_at, int(dispatch.chunks), configured.throttle_step_seconds, configured.retention_days
-    )
+    expires_at = dispatch_kept_until(send_at, int(dispatch.chunks))
     if expires_at > int(dispatch.expires_at or 0):
         # What it names must not go before it: first, so.
         keep_notification(dispatch.notification_id, expires_at)

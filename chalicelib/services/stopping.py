@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chalicelib.domain.eras import owns
+from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.tables.dispatches import Dispatch, cancel_dispatch
 from chalicelib.tables.frequencies import Frequency, read_frequencies, read_frequency
@@ -30,7 +31,7 @@ def cancel_if_stopped(dispatch: Dispatch, now: datetime) -> bool:
 def cancel_stopped(dispatch: Dispatch, now: datetime) -> None:
     """Have everybody see that a run was stopped."""
     cancel_dispatch(dispatch.id, now)
-    dispatch.cancelled_at = dispatch.cancelled_at or now.isoformat()
+    dispatch.cancelled_at = iso(now)
     logger.info("run stopped", extra={"dispatch": dispatch.id, "frequency": dispatch.frequency})
 
 

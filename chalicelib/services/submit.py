@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chalicelib import settings
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
-from chalicelib.domain.retention import dispatch_expiry, is_kept
+from chalicelib.domain.retention import is_kept
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
 from chalicelib.services.content import Content, check_content, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
+from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over, is_near
 from chalicelib.services.rights import Principal
 from chalicelib.services.send_times import check_send_at
@@ -80,10 +80,8 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
         if submission.audience_id is None:
             write_audience(ids.audience, users, int(dispatch.expires_at))
         # Last: what has a dispatch is complete. Its mark holds it until the queue does.
-        is_pending = add_pending(dispatch)
-    else:
-        is_pending = found.pending is not None
-    if is_pending and is_near(dispatch.due, now):
+        found = add_pending(dispatch)
+    if found.pending and is_near(dispatch.due, now):
         hand_over([dispatch], now)
     logger.info(
         "accepted",
@@ -167,11 +165,8 @@ def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> 
 def _rows(
     submission: Submission, principal: Principal, ids: _Ids, recipients: int
 ) -> tuple[Notification, Dispatch]:
-    configured = settings.current()
     due = submission.send_at or ids.created_at
-    expires_at = dispatch_expiry(
-        due, chunk_count(recipients), configured.throttle_step_seconds, configured.retention_days
-    )
+    expires_at = dispatch_kept_until(due, chunk_count(recipients))
     content = Content(
         submission.type, submission.title, submission.text, submission.is_express, submission.content_id
     )

@@ -75,21 +75,11 @@ class Dispatch(Table):
         return self.cancelled_at is not None
 
 
-def add_pending(dispatch: Dispatch) -> bool:
-    """Write a dispatch with its pending mark, unless it is there. False when it is there and already sent.
+def add_pending(dispatch: Dispatch) -> Dispatch:
+    """Write a dispatch with its pending mark, unless it is there; what stands there then.
 
-    Its own echo finds the mark that it wrote itself, and so is told True like the first.
+    Its own echo finds what it wrote itself, with the mark, and so is told the same as the first.
     """
-    dispatch.pending = shard_key(dispatch.lane, dispatch.id)
-    try:
-        dispatch.put(condition=Dispatch.id.does_not_exist())
-    except ConditionFailedError as failure:
-        return failure.item is None or "pending" in failure.item
-    return True
-
-
-def add_run(dispatch: Dispatch) -> Dispatch:
-    """Write a run of a frequency as pending, unless it is there; what stands there then."""
     dispatch.pending = shard_key(dispatch.lane, dispatch.id)
     try:
         dispatch.put(condition=Dispatch.id.does_not_exist())

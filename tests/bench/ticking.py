@@ -4,7 +4,6 @@ The rows are those of one frequency that the API has made, under other names. No
 measured how soon each has its dispatch, and its message, which waits for the second.
 """
 
-import json
 import time
 import uuid
 import zlib
@@ -22,11 +21,6 @@ AHEAD_SECONDS = 110
 MINUTE_SECONDS = 60.0
 SHARDS = 4
 QUEUE = "FAN_OUT_REGULAR"
-EVENT = {
-    **dict.fromkeys(("version", "id", "source", "account", "time", "region", "detail-type"), "bench"),
-    "detail": {},
-    "resources": [],
-}
 
 
 def measure(stage: Stage) -> Section:
@@ -62,7 +56,7 @@ def _all_waiting(stage: Stage, number: int) -> float:
         time.sleep(ahead - AHEAD_SECONDS)
     started = time.monotonic()
     with deployment.paused("DeliverRegular"):
-        ticked = deployment.invoke("Tick", EVENT)
+        ticked = deployment.tick()
         assert ticked["regular"] >= number // 25, ticked
         wait_until(lambda: _waiting(stage) == (0, number), AHEAD_SECONDS, f"{number:,} messages that wait")
         took = time.monotonic() - started
@@ -80,10 +74,7 @@ def _made_by_the_api(stage: Stage) -> dict[str, Any]:
         "notification": {"type": "mail", "title": "Again", "text": "And again."},
         "users": [person.user_id],
     }
-    headers = {"Authorization": deployment.authorization, "Content-Type": "application/json"}
-    path = "/api/v1/notification_frequencies/"
-    answer = deployment.call("POST", path, json.dumps(body).encode(), headers)
-    assert answer.status == 201, answer
+    deployment.ask("POST", "/api/v1/notification_frequencies/", body)
     row = deployment.row("FREQUENCIES_TABLE", slug=slug)
     assert row is not None
     return row

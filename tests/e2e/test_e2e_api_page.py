@@ -72,10 +72,7 @@ def scheduled(vestnik: Deployment, authorization: str) -> str:
     """A notification that is sent in an hour; its id."""
     send_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     body = {"type": "mail", "title": "Soon", "text": "Soon.", "users": [USER], "send_at": send_at}
-    headers = {"Authorization": authorization, "Content-Type": "application/json"}
-    answer = vestnik.call("POST", "/api/v1/notifications/", json.dumps(body).encode(), headers)
-    assert answer.status == 201, answer
-    return str(answer.json()["id"])
+    return str(vestnik.ask("POST", "/api/v1/notifications/", body, authorization)["id"])
 
 
 def run(command: str, variables: dict[str, str]) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 It takes some three minutes, in which four things go on at once.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,13 +34,6 @@ def _deployed(vestnik: Deployment) -> None:
     vestnik.deploy()
 
 
-def ask(vestnik: Deployment, method: str, path: str, body: Any = None) -> Any:
-    headers = {"Authorization": vestnik.authorization, "Content-Type": "application/json"}
-    answer = vestnik.call(method, path, json.dumps(body).encode() if body is not None else None, headers)
-    assert answer.status in (200, 201, 204), answer
-    return answer.json() if answer.body else None
-
-
 @dataclass(frozen=True)
 class Case:
     """A frequency, who gets it, and when it is due."""
@@ -65,14 +57,14 @@ def create(vestnik: Deployment, case: Case, is_express: bool = False, **timing: 
             for name, value in timing.items()
         },
     }
-    return str(ask(vestnik, "POST", PATH, body)["notification_id"])
+    return str(vestnik.ask("POST", PATH, body)["notification_id"])
 
 
 def runs_of(vestnik: Deployment, notification_id: str) -> Iterator[dict[str, Any]]:
     """The dispatches of a frequency's notification, newest first, read page by page."""
     cursor = ""
     while True:
-        page = ask(vestnik, "GET", f"/api/v1/notifications/{notification_id}/dispatches/?limit=20{cursor}")
+        page = vestnik.ask("GET", f"/api/v1/notifications/{notification_id}/dispatches/?limit=20{cursor}")
         yield from page["results"]
         if page["next"] is None:
             return
@@ -120,12 +112,12 @@ def test_runs_and_times_come_in_their_seconds_by_the_rule(
     )
     send_at = start + timedelta(seconds=140)  # neither of this look ahead, nor of the next one
     body = {**CONTENT, "users": [once.user_id], "send_at": send_at.astimezone(ZONE).isoformat()}
-    timed = ask(vestnik, "POST", "/api/v1/notifications/", body)
+    timed = vestnik.ask("POST", "/api/v1/notifications/", body)
     assert timed["send_at"] == send_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # Paused between two runs, with two minutes of them waiting in the queue already.
     wait_until_it_is(start + timedelta(seconds=62))
-    ask(vestnik, "PATCH", f"{PATH}{stopped.slug}/", {"is_paused": True})
+    vestnik.ask("PATCH", f"{PATH}{stopped.slug}/", {"is_paused": True})
     asked = time.time()
 
     wait_until_it_is(grid[-1] + timedelta(seconds=2))
@@ -138,7 +130,7 @@ def test_runs_and_times_come_in_their_seconds_by_the_rule(
     assert {run["run_at"] for run in runs_of(vestnik, notification)} == {
         moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") for moment in grid
     }
-    assert ask(vestnik, "GET", f"{PATH}{often.slug}/")["state"] == "ended"
+    assert vestnik.ask("GET", f"{PATH}{often.slug}/")["state"] == "ended"
 
     before = stopped.arrivals(smtp)
     tell(f"stopped: {len(before)} runs, the last {before[-1].at - asked:+.2f} s from the pause")
@@ -152,4 +144,4 @@ def test_runs_and_times_come_in_their_seconds_by_the_rule(
     assert sum(each["sent"] for each in counts) == 13
     assert sum(each["cancelled"] for each in counts) == len(counts) - 13 > 0
     for case in (often, abroad, stopped):
-        ask(vestnik, "DELETE", f"{PATH}{case.slug}/")
+        vestnik.ask("DELETE", f"{PATH}{case.slug}/")

@@ -16,7 +16,7 @@ from chalicelib.services.send_times import Changed
 from chalicelib.services.submit import submit
 from chalicelib.tables.dispatches import Dispatch, put_off_to
 from tests.support.api import Api
-from tests.support.aws import Row, World
+from tests.support.aws import Row, World, stored_dispatch
 from tests.support.factories import SHOP, START, submission, user_ids
 
 PATH = "/api/v1/notifications/"
@@ -35,23 +35,8 @@ def change(world: World, dispatch: Dispatch, **changed: Any) -> None:
 
 
 def live(world: World, until: float) -> list[float]:
-    """Let time pass until then, the rules firing each minute; when letters were sent."""
-    sent: list[float] = []
-    world.channel.on_send = lambda _: sent.append((world.clock() - START).total_seconds())
-    end = later(START, until)
-    while (begin := world.clock()) < end:
-        world.tick()
-        world.sweep()
-        pause = min((end - begin).total_seconds(), 60)
-        world.settle(pause)
-        world.clock.now = later(begin, pause)
-    return sent
-
-
-def stored(dispatch: Dispatch) -> Dispatch:
-    found = Dispatch.one(dispatch.id, consistent=True)
-    assert found is not None
-    return found
+    """Let time pass until so many seconds after the start; when letters were sent."""
+    return world.live((later(START, until) - world.clock()).total_seconds())
 
 
 def chunks(world: World) -> list[Row]:
@@ -62,7 +47,8 @@ def chunks(world: World) -> list[Row]:
 @pytest.mark.parametrize("lane", Lane)
 def test_it_is_sent_in_its_second_and_not_before(world: World, lane: Lane, seconds: float) -> None:
     dispatch = schedule(world, seconds, is_express=lane is Lane.EXPRESS)
-    assert stored(dispatch).due_at == stored(dispatch).send_at == iso(later(START, seconds))
+    row = stored_dispatch(dispatch.id)
+    assert row.due_at == row.send_at == iso(later(START, seconds))
     sent = live(world, seconds + 70)
     assert len(sent) == 1
     assert 0 <= sent[0] - seconds < 1
@@ -76,7 +62,7 @@ def test_what_is_far_ahead_costs_nothing_until_then(world: World) -> None:
         world.sweep()
         world.clock.advance(60)
     assert world.queues.batches == 0
-    assert stored(dispatch).pending
+    assert stored_dispatch(dispatch.id).pending
     world.clock.now = later(START, 30 * DAY - 100)
     assert live(world, 30 * DAY + 5) == [30 * DAY]
 
@@ -84,7 +70,7 @@ def test_what_is_far_ahead_costs_nothing_until_then(world: World) -> None:
 def test_what_it_needs_is_kept_until_long_after(world: World) -> None:
     dispatch = schedule(world, 300 * DAY, count=3)
     kept = START.timestamp() + (300 + 30 + 16) * DAY
-    assert stored(dispatch).expires_at == kept
+    assert stored_dispatch(dispatch.id).expires_at == kept
     assert [row["expires_at"] for row in chunks(world)] == [kept]
     assert [row["expires_at"] for row in world.table("NOTIFICATIONS_TABLE")] == [kept]
 
@@ -155,7 +141,8 @@ class TestChange:
         dispatch = schedule(world, first)
         world.clock.now = later(START, at)
         change(world, dispatch, send_at=later(START, then))
-        assert stored(dispatch).due_at == stored(dispatch).send_at == iso(later(START, then))
+        row = stored_dispatch(dispatch.id)
+        assert row.due_at == row.send_at == iso(later(START, then))
         assert live(world, max(first, then) + 65) == [then]
         assert world.counts(dispatch) == {"sent": 1}
 
@@ -164,7 +151,7 @@ class TestChange:
         change(world, dispatch, send_at=later(START, 100 * DAY))
         live(world, 300)
         assert world.queues.waiting("FAN_OUT_REGULAR_QUEUE_URL") == []
-        assert stored(dispatch).pending
+        assert stored_dispatch(dispatch.id).pending
 
     def test_a_tick_that_has_read_it_before_does_not_take_its_mark(self, world: World) -> None:
         dispatch = schedule(world, 150)
@@ -175,14 +162,14 @@ class TestChange:
             "UpdateItem", Dispatch.table(), lambda: change(world, dispatch, send_at=later_then)
         )
         world.fan_out()
-        assert stored(dispatch).pending
+        assert stored_dispatch(dispatch.id).pending
         assert live(world, 400) == []
 
     def test_what_it_needs_is_kept_longer(self, world: World) -> None:
         dispatch = schedule(world, HOUR, count=150)
         change(world, dispatch, send_at=later(START, 200 * DAY))
         kept = START.timestamp() + (200 + 30 + 16) * DAY + 60
-        assert stored(dispatch).expires_at == kept
+        assert stored_dispatch(dispatch.id).expires_at == kept
         assert [row["expires_at"] for row in chunks(world)] == [kept] * 2
         assert [row["expires_at"] for row in world.table("NOTIFICATIONS_TABLE")] == [kept]
 
@@ -204,12 +191,12 @@ class TestChange:
 
     def test_what_becomes_due_in_that_very_moment_is_not_changed(self, world: World) -> None:
         dispatch = schedule(world, 100)
-        assert not put_off_to(stored(dispatch), later(START, HOUR), 0, later(START, 100))
-        assert stored(dispatch).due_at == iso(later(START, 100))
+        assert not put_off_to(stored_dispatch(dispatch.id), later(START, HOUR), 0, later(START, 100))
+        assert stored_dispatch(dispatch.id).due_at == iso(later(START, 100))
 
     def test_what_another_has_changed_meanwhile_is_not_changed(self, world: World) -> None:
         dispatch = schedule(world, HOUR)
-        read = stored(dispatch)
+        read = stored_dispatch(dispatch.id)
         change(world, dispatch, send_at=later(START, 2 * HOUR))
         assert not put_off_to(read, later(START, 3 * HOUR), 0, START)
         assert put_off_to(read, later(START, 2 * HOUR), 0, START)  # its echo
@@ -221,7 +208,7 @@ class TestChange:
         with pytest.raises(InvalidFieldError) as refused:
             change(world, dispatch, send_at=send_at)
         assert refused.value.field == "send_at"
-        assert stored(dispatch).due_at == iso(later(START, HOUR))
+        assert stored_dispatch(dispatch.id).due_at == iso(later(START, HOUR))
 
     def test_a_cancelled_one_is_not_sent_and_not_changed(self, world: World) -> None:
         dispatch = schedule(world, HOUR)
@@ -230,7 +217,7 @@ class TestChange:
             change(world, dispatch, send_at=later(START, 2 * HOUR))
         assert live(world, HOUR + 5) == []
         assert world.counts(dispatch) == {"cancelled": 1}
-        assert not stored(dispatch).pending
+        assert not stored_dispatch(dispatch.id).pending
 
     def test_cancelled_when_its_message_waits_already_it_is_not_sent(self, world: World) -> None:
         dispatch = schedule(world, 100)

@@ -15,9 +15,8 @@ from chalicelib.services.errors import ConflictError, InvalidFieldError
 from chalicelib.services.frequencies import Wanted
 from chalicelib.services.frequency_times import FrequencyState, next_runs, state_of
 from chalicelib.services.send_again import send_failed_again
-from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.frequencies import Frequency, read_frequency
-from tests.support.aws import Row, World
+from tests.support.aws import Row, World, stored_dispatch
 from tests.support.factories import SHOP, START, address_of, user_id, user_ids
 
 CONTENT = Content("mail", "News", "There is something new.")
@@ -49,23 +48,9 @@ def runs(world: World) -> list[float]:
     return [(parse(row["run_at"]) - START).total_seconds() for row in dispatches(world)]
 
 
-def live(world: World, seconds: int, ticks: int = 60) -> list[float]:
-    """Let so much time pass, the rule firing each minute; when each letter was sent."""
-    sent: list[float] = []
-    world.channel.on_send = lambda _: sent.append((world.clock() - START).total_seconds())
-    end = later(world.clock(), seconds)
-    while (begin := world.clock()) < end:
-        world.tick()
-        world.sweep()
-        until = min(later(begin, ticks), end)
-        world.settle((until - begin).total_seconds())
-        world.clock.now = until
-    return sent
-
-
 def test_each_run_is_sent_in_its_second_though_the_rule_fires_each_minute(world: World) -> None:
     create(world, period=7)
-    assert live(world, 150) == [float(second) for second in range(7, 150, 7)]
+    assert world.live(150) == [float(second) for second in range(7, 150, 7)]
     assert len({letter.id for letter in world.channel.sent}) == len(range(7, 150, 7))
 
 
@@ -73,7 +58,7 @@ def test_one_that_is_made_between_two_ticks_runs_at_once(world: World) -> None:
     world.tick()
     world.clock.advance(10)
     create(world, period=5)
-    assert live(world, 19, ticks=10_000) == [15.0, 20.0, 25.0]
+    assert world.live(19, every=10_000) == [15.0, 20.0, 25.0]
 
 
 def test_both_lanes_have_their_own_parts(world: World) -> None:
@@ -88,7 +73,7 @@ def test_both_lanes_have_their_own_parts(world: World) -> None:
     assert [len(part) for part in parts] == [25, 25, 10]
     assert len({slug for part in parts for slug in part}) == 60
     assert {each.group for each in regular} == {"tick"}
-    sent = live(world, 200)
+    sent = world.live(200)
     assert len(sent) == 61
     assert dispatches(world)[0]["run_at"] == iso(later(START, 200))
 
@@ -104,7 +89,7 @@ def test_two_ticks_at_once_make_each_run_once(world: World) -> None:
     for _ in range(3):
         tick.work_due(DueMessage(("often",)), world.clock, lambda: 60.0)
     assert runs(world) == [20, 40, 60, 80, 100, 120]
-    assert live(world, 130) == [20, 40, 60, 80, 100, 120]
+    assert world.live(130) == [20, 40, 60, 80, 100, 120]
 
 
 def test_missed_runs_are_sent_together_once(world: World) -> None:
@@ -144,42 +129,36 @@ def read_next(slug: str = "often") -> float | None:
 
 
 def counts(world: World) -> list[dict[str, int]]:
-    return [world.counts(stored(row["id"])) for row in dispatches(world)]
-
-
-def stored(dispatch_id: str) -> Dispatch:
-    found = Dispatch.one(dispatch_id, consistent=True)
-    assert found is not None
-    return found
+    return [world.counts(stored_dispatch(row["id"])) for row in dispatches(world)]
 
 
 def test_what_is_on_its_way_of_a_paused_one_is_not_sent(world: World) -> None:
     create(world, period=10)
-    sent = live(world, 25)
+    sent = world.live(25)
     assert sent == [10.0, 20.0]
     change(world, is_paused=True)
-    assert live(world, 200) == []
+    assert world.live(200) == []
     assert counts(world) == [{"sent": 1}] * 2 + [{"cancelled": 1}] * 10  # two minutes had been made ahead
     assert all("cancelled_at" in row for row in dispatches(world)[2:])
     resumed = change(world, is_paused=False)
     assert resumed.next_run_at == iso(later(START, 260))  # half a minute after it was asked for
-    assert live(world, 50) == [260.0, 270.0]
+    assert world.live(50) == [260.0, 270.0]
 
 
 def test_delayed_messages_of_a_deleted_one_are_not_sent(world: World) -> None:
     create(world, count=250, period=3600, starts_at=later(START, 10))
-    assert len(live(world, 12)) == 100
+    assert len(world.live(12)) == 100
     delayed = world.queues.waiting("DELIVERY_REGULAR_QUEUE_URL")
     assert len(delayed) == 150  # each hundred a minute later
     frequencies.delete("often", SHOP, world.clock())
-    assert live(world, 200) == []
+    assert world.live(200) == []
     assert counts(world) == [{"sent": 100, "cancelled": 150}]
 
 
 def test_a_run_of_a_stopped_one_that_waits_unsent_is_cancelled(world: World) -> None:
     create(world, period=10)
     world.queues.refuses = lambda body: '"address"' in body
-    live(world, 11)
+    world.live(11)
     assert world.statuses() == {user_id(1): "unsent"}
     world.queues.refuses = lambda body: False
     change(world, is_paused=True)
@@ -190,9 +169,9 @@ def test_a_run_of_a_stopped_one_that_waits_unsent_is_cancelled(world: World) -> 
 
 def test_a_change_of_what_is_said_comes_into_effect_and_no_run_goes_twice(world: World) -> None:
     create(world, period=10)
-    live(world, 25)
+    world.live(25)
     change(world, content=Content("mail", "Other news", "This is new."))
-    sent = live(world, 100)
+    sent = world.live(100)
     assert sent == [float(second) for second in range(30, 125, 10)]
     titles = [letter.title for letter in world.channel.sent]
     assert titles == ["News"] * 5 + ["Other news"] * 7  # those from half a minute after the change on
@@ -200,23 +179,23 @@ def test_a_change_of_what_is_said_comes_into_effect_and_no_run_goes_twice(world:
 
 def test_a_change_of_the_times_begins_when_it_comes_into_effect(world: World) -> None:
     create(world, period=10)
-    live(world, 25)
+    world.live(25)
     changed = change(world, timing={"period": 7, "starts_at": START})
     assert changed.next_run_at == iso(later(START, 56))
-    assert live(world, 60) == [30.0, 40.0, 50.0, 56.0, 63.0, 70.0, 77.0, 84.0]
+    assert world.live(60) == [30.0, 40.0, 50.0, 56.0, 63.0, 70.0, 77.0, 84.0]
 
 
 def test_one_that_is_made_anew_runs_anew(world: World) -> None:
     create(world, period=10)
-    live(world, 15)
+    world.live(15)
     frequencies.delete("often", SHOP, world.clock())
     create(world, period=10)
-    assert live(world, 30) == [25.0, 35.0, 45.0]
+    assert world.live(30) == [25.0, 35.0, 45.0]
 
 
 def test_the_last_run_is_the_end(world: World) -> None:
     create(world, period=10, ends_at=later(START, 30))
-    assert live(world, 120) == [10.0, 20.0, 30.0]
+    assert world.live(120) == [10.0, 20.0, 30.0]
     row = read_frequency("often")
     assert row is not None
     assert not row.due
@@ -270,12 +249,12 @@ def test_a_change_to_more_people_is_refused_if_its_period_is_too_short(world: Wo
 def test_who_failed_in_a_run_can_be_sent_to_again_though_the_frequency_has_gone(world: World) -> None:
     create(world, period=3600, starts_at=later(START, 10))
     world.channel.answers[address_of(user_id(1))] = [Permanent("smtp 550")]
-    live(world, 12)
+    world.live(12)
     frequencies.delete("often", SHOP, world.clock())
     (run,) = dispatches(world)
     world.clock.advance(200)
     assert send_failed_again(run["notification_id"], SHOP, world.clock, dispatch_id=run["id"]) == 1
-    assert live(world, 5) == [212.0]
+    assert world.live(5) == [212.0]
     with pytest.raises(InvalidFieldError, match="no such dispatch"):
         send_failed_again(run["notification_id"], SHOP, world.clock, dispatch_id=user_id(1))
 
@@ -308,16 +287,16 @@ def test_what_cannot_be_made_of_one_does_not_hold_up_the_others(world: World) ->
     for slug in ("first", "second", "third"):
         create(world, slug, period=3600, starts_at=later(START, 60))
     world.database.fail("PutItem", world.tables["DISPATCHES_TABLE"], if_body="second")
-    assert live(world, 62) == [60.0, 60.0, 60.0]  # the next tick has made up for it
+    assert world.live(62) == [60.0, 60.0, 60.0]  # the next tick has made up for it
 
 
 def test_while_the_queue_is_away_nothing_is_due_twice(world: World) -> None:
     create(world, period=20, starts_at=later(START, 150))
     queue = world.queues.url("FAN_OUT_REGULAR_QUEUE_URL")
     world.queues.down.add(queue)
-    assert live(world, 400) == []
+    assert world.live(400) == []
     assert dispatches(world) == []
     world.queues.down.clear()
     world.clock.now = later(START, 405)
-    assert live(world, 30) == [405.0, 410.0, 430.0]
+    assert world.live(30) == [405.0, 410.0, 430.0]
     assert dispatches(world)[0]["covers_until"] == iso(later(START, 405))

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 FUNCTION_SECONDS = 60.0
+RULE_SECONDS = 60.0
 MAX_RECEIVES = 5
 SECRETS = {
     "token": {"kid": "1", "key": "t" * 64},
@@ -453,8 +454,7 @@ class World:
 
     def counts(self, dispatch: Dispatch) -> dict[str, int]:
         """How many recipients are in each status, those only that have any."""
-        stored = Dispatch.one(dispatch.id, consistent=True)
-        assert stored is not None
+        stored = stored_dispatch(dispatch.id)
         letters = [letter for _, chunk in letters_of_chunks(dispatch.id) for letter in chunk.values()]
         counts = count_by_status(letters, int(stored.recipients), is_cancelled=stored.is_cancelled)
         assert sum(counts.values()) == stored.recipients
@@ -526,6 +526,19 @@ class World:
                 return
             self.clock.now = min(coming)
 
+    def live(self, seconds: float, every: float = RULE_SECONDS) -> list[float]:
+        """Let time pass, the rules firing each minute; when letters were sent, in seconds from START."""
+        sent: list[float] = []
+        self.channel.on_send = lambda _: sent.append((self.clock() - factories.START).total_seconds())
+        end = later(self.clock(), seconds)
+        while (begin := self.clock()) < end:
+            self.tick()
+            self.sweep()
+            until = min(later(begin, every), end)
+            self.settle((until - begin).total_seconds())
+            self.clock.now = until
+        return sent
+
     def _work(self, variable: str, batch_size: int, limit: int, seconds: float = FUNCTION_SECONDS) -> int:
         handler, done = self.handlers[variable], 0
         while done < limit and (batch := self.queues.take(variable, min(batch_size, limit - done))):
@@ -551,8 +564,7 @@ class World:
         unsubscribes = [Unsubscribe(**row) for row in self.table("UNSUBSCRIBES_TABLE")]
         rows = {(row["user_id"], row["dispatch_id"]): row for row in self.table("USERS_NOTIFICATIONS_TABLE")}
         for item in self.table("DISPATCHES_TABLE"):
-            dispatch = Dispatch.one(item["id"], consistent=True)
-            assert dispatch is not None
+            dispatch = stored_dispatch(item["id"])
             self.counts(dispatch)
             if dispatch.pending or dispatch.is_cancelled:
                 continue
@@ -580,6 +592,13 @@ class World:
                 else:
                     held.add((waiting.delivery.dispatch_id, waiting.delivery.user_id))
         return held
+
+
+def stored_dispatch(dispatch_id: str) -> Dispatch:
+    """A dispatch as it stands now."""
+    found = Dispatch.one(dispatch_id, consistent=True)
+    assert found is not None
+    return found
 
 
 def _arn(queue_url: str) -> str:

@@ -286,6 +286,16 @@ class Deployment:
         assert answer.status == 200, answer
         return answer.json()
 
+    def ask(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> Any:
+        """What the API answers to a right request with JSON, the application's or another's."""
+        headers = {
+            "Authorization": authorization or self._authorization,
+            "Content-Type": "application/json",
+        }
+        answer = self.call(method, path, None if body is None else json.dumps(body).encode(), headers)
+        assert answer.status in (200, 201, 204), answer
+        return answer.json() if answer.body else None
+
     def send(
         self,
         users: Iterable[Person | str],
@@ -498,13 +508,20 @@ class Deployment:
 
     def sweep(self) -> dict[str, int]:
         """Run the sweep, as the rule does each minute."""
+        return self._by_rule("Sweep")
+
+    def tick(self) -> dict[str, int]:
+        """Run the tick, as the rule does each minute."""
+        return self._by_rule("Tick")
+
+    def _by_rule(self, function: str) -> dict[str, int]:
         event = {
             "version": "0", "id": str(uuid.uuid4()), "source": "aws.events", "account": "000000000000",
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "region": "eu-central-1",
             "detail-type": "Scheduled Event", "detail": {}, "resources": [],
         }  # fmt: skip
-        swept: dict[str, int] = self.invoke("Sweep", event)
-        return swept
+        counts: dict[str, int] = self.invoke(function, event)
+        return counts
 
 
 @contextmanager
