@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import schemathesis
@@ -21,8 +22,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Make right requests right: the wrong ones stay as they were drawn.
 
     An Idempotency-Key that came with another body before is a 422, and so are a cursor that was not given
-    here and an audience that is not there; a link is found when it was signed here; and 1.0, an integer by
-    JSON Schema, is none to us.
+    here, an audience that is not there, and a time to send at that has passed or is years ahead; a link is
+    found when it was signed here; and 1.0, an integer by JSON Schema, is none to us.
     """
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
@@ -30,6 +31,12 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if case.path == "/api/v1/notifications/" and isinstance(case.body, dict) and "audience_id" in case.body:
         del case.body["audience_id"]
         case.body["users"] = [USER]
+    if (
+        case.path.startswith("/api/v1/notifications/")
+        and isinstance(case.body, dict)
+        and "send_at" in case.body
+    ):
+        case.body["send_at"] = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     for name in [name for name in case.headers or {} if name.lower() == "idempotency-key"]:
         case.headers[name] = hashlib.sha256(repr(case.body).encode()).hexdigest()
     if case.query:
