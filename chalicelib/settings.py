@@ -73,6 +73,7 @@ class Settings:
     throttle_step_seconds: int
     default_locale: str
     unsent_expires_hours: int
+    unsent_per_minute: int
     retention_days: int
     smtp_host: str
     smtp_port: int
@@ -186,6 +187,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         throttle_step_seconds=read("THROTTLE_STEP_SECONDS", _whole(0, 3600)),
         default_locale=read("DEFAULT_LOCALE", _one_of(LOCALES)),
         unsent_expires_hours=read("UNSENT_EXPIRES_HOURS", _whole(1, 336)),
+        unsent_per_minute=read("UNSENT_PER_MINUTE", _whole(100, 100_000)),
         retention_days=read("RETENTION_DAYS", _whole(30, 3650)),
         smtp_host=read("SMTP_HOST"),
         smtp_port=read("SMTP_PORT", _whole(1, 65_535)),

@@ -5,6 +5,7 @@ ten parts. A million recipients are 10,000 chunks: a tree four levels deep.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,12 +36,32 @@ class ChunkRange:
     def is_one_chunk(self) -> bool:
         return self.last - self.first == 1
 
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ChunkRange":
+        """What `str` made of a range."""
+        first, last = text.split("-")
+        return cls(int(first), int(last))
+
     def split(self) -> list["ChunkRange"]:
         """At most ten ranges that cover this one, in order."""
         size = math.ceil((self.last - self.first) / MAX_PARTS)
         return [
             ChunkRange(first, min(first + size, self.last)) for first in range(self.first, self.last, size)
         ]
+
+
+def joined(ranges: Iterable[ChunkRange]) -> list[ChunkRange]:
+    """The same chunks in as few ranges as can be, in order."""
+    found: list[ChunkRange] = []
+    for each in sorted(ranges, key=lambda each: each.first):
+        if found and each.first <= found[-1].last:
+            found[-1] = ChunkRange(found[-1].first, max(each.last, found[-1].last))
+        else:
+            found.append(each)
+    return found
 
 
 def chunk_count(recipients: int) -> int:

@@ -33,6 +33,15 @@ TERMINAL = frozenset(
     {Status.SENT, Status.FAILED, Status.CANCELLED, Status.UNSUBSCRIBED, Status.WRONG_CONTACT}
 )
 
+
+class WhyUnsent(StrEnum):
+    """Why a recipient is in no queue."""
+
+    QUEUE = "queue unavailable"
+    DIRECTORY = "directory unavailable"
+    AGAIN = "sent again by hand"
+
+
 LETTERS: Mapping[Status, str] = {
     Status.UNSENT: "u",
     Status.SENT: "s",

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from chalicelib import queues
 from chalicelib.domain.messages import DeliveryMessage
-from chalicelib.domain.statuses import Status
-from chalicelib.domain.times import Clock
+from chalicelib.domain.statuses import LETTERS, Status, WhyUnsent
+from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
-from chalicelib.services.recipients import record_letters
+from chalicelib.services.recipients import recipient_of, record_letters
 from chalicelib.tables import activity
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.unsent import hold_unsent
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,19 @@ class _Letters:
         record_letters(self.dispatch, self.chunk, self.statuses, self.erased - self.statuses.keys())
 
 
+@dataclass(frozen=True)
+class _Hop:
+    """A message that goes on later; if its dispatch could not be read, nothing else can hold it."""
+
+    incoming: Incoming
+    dispatch: Dispatch | None
+    delay_seconds: int
+
+    @property
+    def outgoing(self) -> queues.Outgoing:
+        return queues.Outgoing(self.incoming.message.dump(), self.incoming.group, self.delay_seconds)
+
+
 @dataclass
 class Aftermath:
     """Gathers what is to be written; `failures` are the messages that have to come again."""
@@ -45,7 +59,7 @@ class Aftermath:
     failures: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _letters: dict[tuple[str, int], "_Letters"] = field(default_factory=dict)
-    _hops: list[tuple[str, queues.Outgoing]] = field(default_factory=list)
+    _hops: list[_Hop] = field(default_factory=list)
 
     def letter(self, incoming: Incoming, dispatch: Dispatch, status: Status) -> None:
         """Record a final status in the chunk's progress."""
@@ -61,16 +75,15 @@ class Aftermath:
         found.incoming.append(incoming.id)
         return found
 
-    def hop(self, incoming: Incoming, delay_seconds: int) -> None:
+    def hop(self, incoming: Incoming, dispatch: Dispatch | None, delay_seconds: int) -> None:
         """Go on later: a new message, and the old one is acknowledged. To hide would count as a receive."""
-        outgoing = queues.Outgoing(incoming.message.dump(), incoming.group, delay_seconds)
-        self._hops.append((incoming.id, outgoing))
+        self._hops.append(_Hop(incoming, dispatch, delay_seconds))
 
     def write(self, queue_url: str, clock: Clock) -> None:
         """Write it all. Whoever something fails for comes again: their row says what has been done."""
         # The hops first: without them a pause of seconds becomes one of the visibility timeout.
-        refused = queues.send_all(queue_url, [outgoing for _, outgoing in self._hops])
-        self.failures += [self._hops[index][0] for index in refused]
+        for index in queues.send_all(queue_url, [each.outgoing for each in self._hops]):
+            self._hold(self._hops[index], clock)
         for letters in self._letters.values():
             try:
                 letters.write()
@@ -82,8 +95,32 @@ class Aftermath:
         if self.counts:
             self._count(clock)
 
+    def _hold(self, hop: _Hop, clock: Clock) -> None:
+        """A hop that the queue refused: from now on the recipient is unsent, and the sweep's to send."""
+        incoming, dispatch = hop.incoming, hop.dispatch
+        status = _hold_unsent(incoming.message, dispatch, hop.delay_seconds, clock) if dispatch else None
+        if dispatch is None or status is None or status not in LETTERS:
+            self.failures.append(incoming.id)
+        else:
+            self.letter(incoming, dispatch, status)
+
     def _count(self, clock: Clock) -> None:
         try:
             activity.count(self.counts, clock())
         except DATABASE_ERRORS as error:
             logger.warning("activity not counted", extra={"error": str(error)})  # a statistic, no promise
+
+
+def _hold_unsent(
+    message: DeliveryMessage, dispatch: Dispatch, delay_seconds: int, clock: Clock
+) -> Status | None:
+    """What stands in the recipient's row then; None if the database, too, is out of reach."""
+    recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
+    now = clock()
+    try:
+        return hold_unsent(
+            recipient, message.address, WhyUnsent.QUEUE, dispatch.lane, later(now, delay_seconds), now
+        )
+    except DATABASE_ERRORS as error:
+        logger.warning("not held", extra={"dispatch": dispatch.id, "error": str(error)})
+        return None

@@ -14,7 +14,7 @@ from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry
 from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
-from chalicelib.domain.statuses import Status
+from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
 from chalicelib.services.aftermath import Aftermath, Incoming
@@ -105,7 +105,7 @@ class Delivery:
             if not is_outage(error):
                 raise
             for incoming in batch:
-                self._put_off(incoming, error)
+                self._put_off(incoming, None, error)
             return None
         return _Read(
             dispatches,
@@ -124,18 +124,18 @@ class Delivery:
             self._after.failures.append(incoming.id)
 
     @contextmanager
-    def _outages_put_off(self, incoming: Incoming) -> Iterator[None]:
+    def _outages_put_off(self, incoming: Incoming, dispatch: Dispatch) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             if not is_outage(error):
                 raise
-            self._put_off(incoming, error)
+            self._put_off(incoming, dispatch, error)
 
-    def _put_off(self, incoming: Incoming, error: Exception) -> None:
+    def _put_off(self, incoming: Incoming, dispatch: Dispatch | None, error: Exception) -> None:
         """Before a send an outage costs nothing but time: it must not lead to the dead letters."""
         logger.warning("put off", extra={"id": incoming.id, "error": str(error)})
-        self._after.hop(incoming, round(retry_pause(self._lane, 1)))
+        self._after.hop(incoming, dispatch, round(retry_pause(self._lane, 1)))
 
     def _claim(self, incoming: Incoming, read: _Read) -> _Job | None:
         message = incoming.message
@@ -150,19 +150,19 @@ class Delivery:
             self._after.erased(incoming, dispatch)
             return None
         if not self._send_fits(dispatch.type):
-            self._after.hop(incoming, 0)
+            self._after.hop(incoming, dispatch, 0)
             return None
         now = self._clock()
         lease = Lease(os.urandom(8).hex(), later(now, self._remaining_seconds() + LEASE_MARGIN_SECONDS))
         recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
         claim = None
-        with self._outages_put_off(incoming):
+        with self._outages_put_off(incoming, dispatch):
             claim = claim_for_sending(recipient, message.address, lease, now)
         match claim:
             case Finished(status):
                 self._after.letter(incoming, dispatch, status)
             case Busy(until):
-                self._after.hop(incoming, delay_until(until, now))
+                self._after.hop(incoming, dispatch, delay_until(until, now))
             case Claimed(row):
                 is_unsubscribed = unsubscribe is not None and unsubscribe.refuses(dispatch.type)
                 return _Job(incoming, dispatch, row, is_unsubscribed)
@@ -175,7 +175,7 @@ class Delivery:
     def _end_cancelled(self, incoming: Incoming, dispatch: Dispatch) -> None:
         """Acknowledge; who had come to an end before is counted as that, if its letter got lost."""
         message = incoming.message
-        with self._outages_put_off(incoming):
+        with self._outages_put_off(incoming, dispatch):
             if not dispatch.is_cancelled:
                 cancel_stopped(dispatch, self._clock())
             for status in final_statuses(dispatch, {message.position: message.user_id}).values():
@@ -217,8 +217,9 @@ class Delivery:
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)
             return
-        self._after.hop(job.incoming, delay_until(outcome.not_before or outcome.at, self._clock()))
-        if job.row.reason and job.row.last_attempts is None:
+        delay = delay_until(outcome.not_before or outcome.at, self._clock())
+        self._after.hop(job.incoming, job.dispatch, delay)
+        if job.row.reason in tuple(WhyUnsent):
             # It was unsent, though the queue had taken it, and its letter still says so.
             message = job.incoming.message
             clear_unsent_letter(message.dispatch_id, message.chunk, message.position)

@@ -11,10 +11,10 @@ from chalicelib.channels import CHANNELS
 from chalicelib.directory import DirectoryUnavailableError, Person
 from chalicelib.directory.choice import directory
 from chalicelib.domain.backoff import retry_pause
-from chalicelib.domain.fanning import chunk_due, delay_until, hop_delay
+from chalicelib.domain.fanning import ChunkRange, chunk_due, delay_until, hop_delay
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
-from chalicelib.domain.statuses import Status
+from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
 from chalicelib.services.addressing import delivery_to
@@ -24,7 +24,7 @@ from chalicelib.services.recipients import NotQueued, record_not_queued, settle_
 from chalicelib.services.stopping import cancel_if_stopped
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
-from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.dispatches import Dispatch, take_back
 from chalicelib.tables.unsubscribes import read_unsubscribes
 
 
@@ -52,14 +52,12 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
         return
     if dispatch.pending and not is_near(dispatch.due, clock()):
         return  # it was put off since, and its mark holds it until then
-    delay = _hop_delay(dispatch, message, clock)
-    if delay:
-        _send_fan_out(lane, dispatch, [(message, delay)])
+    if _hop_delay(dispatch, message.chunks, clock):
+        _send_on(lane, dispatch, [message.chunks], clock)
     elif message.chunks.is_one_chunk:
         _work_chunk(dispatch, message.chunks.first, lane, clock)
     else:
-        parts = [FanOutMessage(dispatch.id, part) for part in message.chunks.split()]
-        _send_fan_out(lane, dispatch, [(part, _hop_delay(dispatch, part, clock)) for part in parts])
+        _send_on(lane, dispatch, message.chunks.split(), clock)
 
 
 def _end_cancelled(dispatch: Dispatch, message: FanOutMessage) -> None:
@@ -68,16 +66,23 @@ def _end_cancelled(dispatch: Dispatch, message: FanOutMessage) -> None:
         settle_cancelled(dispatch, chunk, dict(enumerate(user_ids)))
 
 
-def _hop_delay(dispatch: Dispatch, message: FanOutMessage, clock: Clock) -> int:
+def _hop_delay(dispatch: Dispatch, chunks: ChunkRange, clock: Clock) -> int:
     step = settings.current().throttle_step_seconds
-    return hop_delay(chunk_due(dispatch.due, message.chunks.first, step), clock())
+    return hop_delay(chunk_due(dispatch.due, chunks.first, step), clock())
 
 
-def _send_fan_out(lane: Lane, dispatch: Dispatch, delayed: Sequence[tuple[FanOutMessage, int]]) -> None:
-    queues.send_or_raise(
-        settings.current().queues(lane).fan_out,
-        [queues.Outgoing(each.dump(), dispatch.author, delay) for each, delay in delayed],
-    )
+def _send_on(lane: Lane, dispatch: Dispatch, parts: Sequence[ChunkRange], clock: Clock) -> None:
+    """Send chunks back to the queue; those that it does not take become pending, and the sweep sends them."""
+    outgoing = [
+        queues.Outgoing(
+            FanOutMessage(dispatch.id, part).dump(), dispatch.author, _hop_delay(dispatch, part, clock)
+        )
+        for part in parts
+    ]
+    refused = queues.send_all(settings.current().queues(lane).fan_out, outgoing)
+    if refused:
+        logger.warning("taken back", extra={"dispatch": dispatch.id, "parts": len(refused)})
+        take_back(dispatch, [parts[index] for index in refused])
 
 
 def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> None:
@@ -131,7 +136,7 @@ def _sort_out(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> _Sorte
             found.exceptions.append(NotQueued(position, user_id, Status.UNSUBSCRIBED, "unsubscribed"))
             continue
         if people is None:
-            found.exceptions.append(NotQueued(position, user_id, Status.UNSENT, "directory unavailable"))
+            found.exceptions.append(NotQueued(position, user_id, Status.UNSENT, WhyUnsent.DIRECTORY))
             continue
         delivery = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
         if isinstance(delivery, str):
@@ -152,6 +157,6 @@ def _send(
         [queues.Outgoing(each.dump(), dispatch.author, delay) for each in deliveries],
     )
     return [
-        NotQueued(each.position, each.user_id, Status.UNSENT, "queue unavailable", each.address)
+        NotQueued(each.position, each.user_id, Status.UNSENT, WhyUnsent.QUEUE, each.address)
         for each in (deliveries[index] for index in refused)
     ]

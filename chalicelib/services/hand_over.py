@@ -1,10 +1,10 @@
-"""Hand over: pending dispatches go to their fan-out queues, each by one message, and lose their mark."""
+"""Hand over: what is pending of dispatches goes to their fan-out queues, and they lose their mark."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib import queues, settings
-from chalicelib.domain.fanning import ChunkRange, delay_until
+from chalicelib.domain.fanning import delay_until
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.times import later
@@ -35,18 +35,16 @@ def hand_over(dispatches: Sequence[Dispatch], now: datetime) -> int:
 
 
 def _send(dispatches: Sequence[Dispatch], lane: Lane, now: datetime) -> list[Dispatch]:
+    messages = [(each, chunks) for each in dispatches for chunks in each.pending_chunks]
     outgoing = [
-        queues.Outgoing(
-            FanOutMessage(each.id, ChunkRange(0, int(each.chunks))).dump(),
-            each.author,
-            delay_until(each.due, now),
-        )
-        for each in dispatches
+        queues.Outgoing(FanOutMessage(each.id, chunks).dump(), each.author, delay_until(each.due, now))
+        for each, chunks in messages
     ]
     refused = queues.send_all(settings.current().queues(lane).fan_out, outgoing) if outgoing else []
-    for index in refused:
-        logger.warning("dispatch stays pending", extra={"dispatch": dispatches[index].id, "why": "queue"})
-    return [each for index, each in enumerate(dispatches) if index not in refused]
+    pending = {messages[index][0].id for index in refused}
+    if pending:
+        logger.warning("dispatches stay pending", extra={"dispatches": len(pending), "why": "queue"})
+    return [each for each in dispatches if each.id not in pending]
 
 
 def _unmark(dispatch: Dispatch) -> None:

@@ -81,8 +81,8 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
             write_audience(ids.audience, users, int(dispatch.expires_at))
         # Last: what has a dispatch is complete. Its mark holds it until the queue does.
         found = add_pending(dispatch)
-    if found.pending and is_near(dispatch.due, now):
-        hand_over([dispatch], now)
+    if found.pending and is_near(found.due, now):
+        hand_over([found], now)
     logger.info(
         "accepted",
         extra={"dispatch": ids.dispatch, "recipients": recipients, "author": principal.author},

@@ -1,79 +1,42 @@
 """Sweep: what should be in a queue and is not goes there, again and again, until it does or expires."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime
 
-from chalicelib import queues, settings
-from chalicelib.channels import CHANNELS
-from chalicelib.directory import DirectoryUnavailableError
-from chalicelib.directory.choice import directory
-from chalicelib.domain.backoff import unsent_pause
-from chalicelib.domain.fanning import delay_until
+from chalicelib import settings
+from chalicelib.domain.fanning import chunk_due
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.messages import DeliveryMessage
-from chalicelib.domain.retention import expiry_beside
-from chalicelib.domain.statuses import Status
-from chalicelib.domain.times import Clock, later, parse
+from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
-from chalicelib.services.addressing import delivery_to
-from chalicelib.services.erasure import erase_again, erase_rows
+from chalicelib.services.erasure import erase_again
+from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over
-from chalicelib.services.stopping import cancel_stopped, frequencies_of, is_stopped
-from chalicelib.tables.dispatches import Dispatch, pending_since, read_dispatches
-from chalicelib.tables.frequencies import Frequency
-from chalicelib.tables.progress import clear_unsent_letter, set_letters
-from chalicelib.tables.unsent import (
-    finish_unsent,
-    mark_requeued,
-    postpone_unsent,
-    settle_finished,
-    unsent_rows,
-)
-from chalicelib.tables.unsubscribes import read_unsubscribes, to_erase_again
-from chalicelib.tables.users_notifications import UsersNotification
+from chalicelib.services.sweep_unsent import isolated, sweep_unsent
+from chalicelib.tables.base import in_parallel
+from chalicelib.tables.dispatches import Dispatch, make_due_at, pending_since
+from chalicelib.tables.unsubscribes import to_erase_again
 
 PENDING_AFTER_SECONDS = 60
 """Younger ones are most likely just being sent by the request that wrote them."""
 
-ROWS_AT_ONCE = 100
-MAX_ROWS = 2_000
-"""Of one lane in one run, so that a queue that has just come back is not flooded."""
+PENDING_AT_ONCE = 100
+MAX_PENDING = 2_000
+"""Dispatches of one lane in one run."""
 
+ERASURES_AT_ONCE = 100
 ERASING_SECONDS = 15.0
 """What one run spends on erasures: users with very many rows take several."""
 
 TIME_KEPT_BACK_SECONDS = 15.0
-"""No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow.
-
-What an outside directory may take comes on top.
-"""
-
-
-@contextmanager
-def _isolated(counts: Counter[str], **who: str) -> Iterator[None]:
-    """What fails for one row, or one lane, must not keep the others waiting; the next run tries it again."""
-    try:
-        yield
-    except Exception:
-        logger.exception("not swept", extra=who)
-        counts["errors"] += 1
-
-
-@dataclass(frozen=True)
-class _Ready:
-    row: UsersNotification
-    dispatch: Dispatch
-    message: DeliveryMessage
+"""No further hundred is begun with less left: one takes a few seconds, some more when the queue is slow."""
 
 
 def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int]:
     """One run over both lanes, express first; how many of what were handled."""
     counts: Counter[str] = Counter()
     _sweep_lane(Lane.EXPRESS, clock, remaining_seconds, counts)
-    with _isolated(counts, part="erasures"):
+    with isolated(counts, part="erasures"):
         _sweep_erasures(clock, remaining_seconds, counts)
     _sweep_lane(Lane.REGULAR, clock, remaining_seconds, counts)
     logger.info("swept", extra=dict(counts))
@@ -83,155 +46,52 @@ def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int
 def _sweep_lane(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
 ) -> None:
-    for part in (_sweep_pending, _sweep_unsent):
-        with _isolated(counts, lane=str(lane)):
+    for part in (_sweep_pending, sweep_unsent):
+        with isolated(counts, lane=str(lane)):
             part(lane, clock, remaining_seconds, counts)
 
 
 def _sweep_erasures(clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]) -> None:
     """Look at tombstones once more, for a part of the run: what is left over waits for the next."""
     end = max(remaining_seconds() - ERASING_SECONDS, 0)
-    for tombstone in to_erase_again(clock(), ROWS_AT_ONCE):
+    for tombstone in to_erase_again(clock(), ERASURES_AT_ONCE):
         if remaining_seconds() < end:
             return
-        with _isolated(counts, user=tombstone.user_id):
+        with isolated(counts, user=tombstone.user_id):
             counts["users erased"] += erase_again(tombstone, clock, lambda: remaining_seconds() - end)
 
 
 def _sweep_pending(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
 ) -> None:
-    for dispatch in pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), ROWS_AT_ONCE):
-        if remaining_seconds() < TIME_KEPT_BACK_SECONDS or not hand_over([dispatch], clock()):
+    """Send what is pending to fan out: one dispatch first, which shows whether the queue takes any."""
+    at_once = 1
+    for _ in range(MAX_PENDING // PENDING_AT_ONCE):
+        if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
+            return
+        found = pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), at_once)
+        sent = hand_over(_due_anew(found, clock()), clock())
+        counts.update({"dispatches sent": sent} if sent else {})
+        if not found or sent < len(found):
             return  # the marks stay, and the next run comes in a minute
-        counts["dispatches sent"] += 1
+        at_once = PENDING_AT_ONCE
 
 
-def _sweep_unsent(
-    lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
-) -> None:
-    kept_back = TIME_KEPT_BACK_SECONDS + directory().longest_seconds
-    for _ in range(MAX_ROWS // ROWS_AT_ONCE):
-        if remaining_seconds() < kept_back:
-            return
-        rows = unsent_rows(lane, clock(), ROWS_AT_ONCE)
-        if not rows:
-            return
-        handled = _sweep_rows(lane, rows, clock)
-        counts.update(handled)
-        if handled.total() == handled["postponed"] + handled["errors"]:
-            return  # neither queue nor directory: more tries would only cost
+def _due_anew(dispatches: list[Dispatch], now: datetime) -> list[Dispatch]:
+    """Have what is late be due from now on, hundred by hundred; else all hundreds would be sent at once.
+
+    Left out is what has changed meanwhile.
+    """
+    Dispatch.table()  # connected before the threads start
+    kept = in_parallel(lambda each: _is_due_anew(each, now), dispatches)
+    return [each for each, is_kept in zip(dispatches, kept, strict=True) if is_kept]
 
 
-def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    dispatches = read_dispatches({row.dispatch_id for row in rows})
-    frequencies = frequencies_of(dispatches)
-    unsubscribes = read_unsubscribes({row.user_id for row in rows}, consistent=True)
-    waiting: list[tuple[UsersNotification, Dispatch]] = []
-    for row in rows:
-        with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
-            dispatch = dispatches.get(row.dispatch_id)
-            unsubscribe = unsubscribes.get(row.user_id)
-            if unsubscribe and unsubscribe.erases(row.dispatch_id):
-                counts["erased"] += erase_rows([row], clock)
-            elif row.state is not Status.UNSENT:
-                _settle(row, row.state, clock)
-            elif dispatch is not None and _is_cancelled(dispatch, frequencies, clock):
-                counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
-            elif reason := _hopeless(row, dispatch, clock):
-                counts["expired"] += _finish(row, Status.FAILED, reason, clock)
-            elif dispatch is not None:
-                waiting.append((row, dispatch))
-    for channel in {dispatch.type for _, dispatch in waiting}:
-        of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
-        _requeue(lane, _addressed(channel, of_channel, clock, counts), clock, counts)
-    return counts
-
-
-def _is_cancelled(dispatch: Dispatch, frequencies: Mapping[str, Frequency], clock: Clock) -> bool:
-    """Whether a dispatch is cancelled, or a run of a frequency that was stopped: cancelled from now on."""
-    if not dispatch.is_cancelled and is_stopped(dispatch, frequencies.get(str(dispatch.frequency))):
-        cancel_stopped(dispatch, clock())
-    return dispatch.is_cancelled
-
-
-def _hopeless(row: UsersNotification, dispatch: Dispatch | None, clock: Clock) -> str | None:
-    """Why no further try makes sense, if it is so."""
-    if dispatch is None:
-        return "its dispatch is gone"
-    if dispatch.type not in CHANNELS:
-        return f"unknown channel {dispatch.type}"
-    if parse(row.due_at) + timedelta(hours=settings.current().unsent_expires_hours) <= clock():
-        return f"expired unsent: {row.reason}"
-    return None
-
-
-def _addressed(
-    channel: str,
-    waiting: Sequence[tuple[UsersNotification, Dispatch]],
-    clock: Clock,
-    counts: Counter[str],
-) -> list[_Ready]:
-    """The rows with whom to send to: asked of the directory again, which may have been what was missing."""
-    try:
-        people = directory().people([row.user_id for row, _ in waiting], CHANNELS[channel].contact_field)
-    except DirectoryUnavailableError as error:
-        logger.warning("directory unavailable", extra={"error": str(error)})
-        for row, _ in waiting:
-            with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
-                counts["postponed"] += _postpone(row, "directory unavailable", clock)
-        return []
-    ready: list[_Ready] = []
-    for row, dispatch in waiting:
-        with _isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
-            person = people.get(row.user_id)
-            found = delivery_to(person, dispatch, row.user_id, int(row.chunk), int(row.position))
-            if isinstance(found, str):
-                counts["wrong contact"] += _finish(row, Status.WRONG_CONTACT, found, clock)
-            else:
-                ready.append(_Ready(row, dispatch, found))
-    return ready
-
-
-def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[str]) -> None:
-    """Send first, then clear the mark that was read: in between both hold the recipient, never none."""
-    refused = set(
-        queues.send_all(
-            settings.current().queues(lane).delivery,
-            [
-                # What the throttle has put off is unsent, but not due yet.
-                queues.Outgoing(
-                    each.message.dump(), each.dispatch.author, delay_until(parse(each.row.due_at), clock())
-                )
-                for each in ready
-            ],
-        )
-    )
-    for index, each in enumerate(ready):
-        with _isolated(counts, user=each.row.user_id, dispatch=each.row.dispatch_id):
-            if index in refused:
-                counts["postponed"] += _postpone(each.row, "queue unavailable", clock)
-                continue
-            counts["requeued"] += 1
-            if mark_requeued(each.row, clock()):
-                clear_unsent_letter(each.row.dispatch_id, int(each.row.chunk), int(each.row.position))
-
-
-def _postpone(row: UsersNotification, reason: str, clock: Clock) -> int:
-    until = later(clock(), unsent_pause(int(row.sweeps or 0) + 1))
-    return int(postpone_unsent(row, until, reason))
-
-
-def _finish(row: UsersNotification, status: Status, reason: str, clock: Clock) -> int:
-    if not finish_unsent(row, status, reason, clock()):
-        return 0
-    _settle(row, status, clock)
-    return 1
-
-
-def _settle(row: UsersNotification, status: Status, clock: Clock) -> None:
-    """What follows from a final row: first its letter, then the mark by which a next run would find it."""
-    expires_at = expiry_beside(int(row.expires_at))
-    set_letters(row.dispatch_id, int(row.chunk), {int(row.position): status}, expires_at)
-    settle_finished(row, status, clock())
+def _is_due_anew(dispatch: Dispatch, now: datetime) -> bool:
+    step = settings.current().throttle_step_seconds
+    first = dispatch.pending_chunks[0].first
+    if chunk_due(dispatch.due, first, step) > later(now, -PENDING_AFTER_SECONDS):
+        return True  # it is not late: only the chunks before these are
+    due = later(now, -first * step)
+    expires_at = max(int(dispatch.expires_at or 0), dispatch_kept_until(due, int(dispatch.chunks)))
+    return make_due_at(dispatch, due, expires_at)

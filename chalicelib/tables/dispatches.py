@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from chalicelib.domain.fanning import ChunkRange, joined
 from chalicelib.domain.lanes import Lane, shard_key, shard_keys
 from chalicelib.domain.times import iso, parse
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
@@ -22,7 +23,7 @@ class ByNotification(GlobalSecondaryIndex["Dispatch"]):
 
 
 class Pending(GlobalSecondaryIndex["Dispatch"]):
-    """Sparse: the dispatches whose fan-out message may not have been sent."""
+    """Sparse: the dispatches of which some fan-out message may not be in its queue."""
 
     class Meta:
         index_name = "pending"
@@ -49,6 +50,7 @@ class Dispatch(Table):
     due_at = UnicodeAttribute()
     send_at = UnicodeAttribute(null=True)  # when a client wants it sent, if not at once
     pending = UnicodeAttribute(null=True)
+    waiting = UnicodeSetAttribute(null=True)  # the ranges of chunks that are pending, if not all of them are
     cancelled_at = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -69,6 +71,11 @@ class Dispatch(Table):
     @property
     def due(self) -> datetime:
         return parse(self.due_at)
+
+    @property
+    def pending_chunks(self) -> list[ChunkRange]:
+        """What the pending mark stands for: the chunks that have to be sent to fan out."""
+        return joined(map(ChunkRange.parse, self.waiting or [str(ChunkRange(0, int(self.chunks)))]))
 
     @property
     def is_cancelled(self) -> bool:
@@ -101,6 +108,7 @@ def put_off_to(dispatch: Dispatch, send_at: datetime, expires_at: int, now: date
                 row.due_at.set(iso(send_at)),
                 row.send_at.set(iso(send_at)),
                 row.pending.set(shard_key(dispatch.lane, dispatch.id)),
+                row.waiting.remove(),
                 row.expires_at.set(expires_at),
             ],
             condition=(row.due_at == dispatch.due_at)
@@ -127,14 +135,48 @@ def set_free(dispatch_id: str) -> None:
         row.change(dispatch_id, actions=[row.frequency.remove()], condition=row.id.exists())
 
 
-def unmark_pending(dispatch: Dispatch) -> None:
-    """Remove the pending mark: its fan-out message is in the queue. Who has been put off since keeps it."""
+def take_back(dispatch: Dispatch, ranges: Iterable[ChunkRange]) -> None:
+    """Have the pending mark hold chunks whose fan-out messages the queue did not take."""
     row = Dispatch
+    row.change(
+        dispatch.id,
+        actions=[
+            row.waiting.add({str(each) for each in joined(ranges)}),
+            row.pending.set(shard_key(dispatch.lane, dispatch.id)),
+        ],
+        condition=row.id.exists(),
+    )
+
+
+def make_due_at(dispatch: Dispatch, due: datetime, expires_at: int) -> bool:
+    """Have a pending dispatch that is late be due anew; False if it is pending no more, or was changed."""
+    row = Dispatch
+    try:
+        row.change(
+            dispatch.id,
+            actions=[row.due_at.set(iso(due)), row.expires_at.set(expires_at)],
+            condition=row.pending.exists() & (row.due_at == dispatch.due_at),
+        )
+    except ConditionFailedError as failure:
+        found = Dispatch.from_raw_data(failure.item) if failure.item else None
+        if found is None or found.due_at != iso(due):  # else it is its own echo
+            return False
+    dispatch.due_at = iso(due)
+    return True
+
+
+def unmark_pending(dispatch: Dispatch) -> None:
+    """Remove the pending mark that was read: its fan-out messages are in the queue.
+
+    What has been put off since, or taken back, keeps it.
+    """
+    row = Dispatch
+    same = row.waiting == dispatch.waiting if dispatch.waiting else row.waiting.does_not_exist()
     with suppress(ConditionFailedError):
         row.change(
             dispatch.id,
-            actions=[row.pending.remove()],
-            condition=row.id.exists() & (row.due_at == dispatch.due_at),
+            actions=[row.pending.remove(), row.waiting.remove()],
+            condition=row.id.exists() & (row.due_at == dispatch.due_at) & same,
         )
 
 

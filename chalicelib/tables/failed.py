@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.statuses import Status
+from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import iso
 from chalicelib.tables.base import MAX_KEYS, ConditionFailedError
 from chalicelib.tables.users_notifications import (
@@ -14,8 +14,6 @@ from chalicelib.tables.users_notifications import (
     read_rows,
     unsent_mark,
 )
-
-REASON = "sent again by hand"
 
 
 def failed_rows(dispatch_id: str, failed_before: datetime) -> Iterator[UsersNotification]:
@@ -46,7 +44,7 @@ def reopen_failed(row: UsersNotification, lane: Lane, now: datetime, expires_at:
     model = UsersNotification
     actions = [
         model.status.set(Status.UNSENT),
-        model.reason.set(REASON),
+        model.reason.set(WhyUnsent.AGAIN),
         model.attempts.set(0),
         model.due_at.set(iso(now)),
         model.updated_at.set(iso(now)),
@@ -65,5 +63,5 @@ def reopen_failed(row: UsersNotification, lane: Lane, now: datetime, expires_at:
         if failure.item is None:
             return False  # its time to be kept was over
         found = model.from_raw_data(failure.item)
-        return found.state is Status.UNSENT and found.reason == REASON
+        return found.state is Status.UNSENT and found.reason == WhyUnsent.AGAIN
     return True

@@ -1,5 +1,6 @@
 """Unsent rows: found by their mark, and changed on the condition that it is still the one that was read."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -11,18 +12,21 @@ from chalicelib.domain.times import iso
 from chalicelib.tables.base import ConditionFailedError
 from chalicelib.tables.users_notifications import (
     Attention,
+    Recipient,
     UsersNotification,
     brief,
+    identity,
     mark_failed,
     read_rows,
+    unsent_mark,
 )
 
+RowKey = tuple[str, str]
+"""User and dispatch."""
 
-def unsent_rows(lane: Lane, due_before: datetime, limit: int) -> list[UsersNotification]:
-    """Rows under an unsent mark whose next try has come, oldest first.
 
-    Some may be final already: their run ended between the row and what follows from it.
-    """
+def unsent_keys(lane: Lane, due_before: datetime, limit: int) -> list[RowKey]:
+    """The rows under an unsent mark whose next try has come, oldest first."""
     keys = [
         (key.attention_at, key.user_id, key.dispatch_id)
         for shard in shard_keys(lane)
@@ -30,10 +34,46 @@ def unsent_rows(lane: Lane, due_before: datetime, limit: int) -> list[UsersNotif
             f"unsent#{shard}", Attention.attention_at <= iso(due_before), limit=limit
         )
     ]
-    oldest = [(user_id, dispatch_id) for _, user_id, dispatch_id in sorted(keys)[:limit]]
-    rows = read_rows(oldest)
-    marked = (rows[key] for key in oldest if key in rows)
+    return [(user_id, dispatch_id) for _, user_id, dispatch_id in sorted(keys)[:limit]]
+
+
+def unsent_rows(keys: Sequence[RowKey]) -> list[UsersNotification]:
+    """Those of these rows that still are under an unsent mark.
+
+    Some may be final already: their run ended between the row and what follows from it.
+    """
+    rows = read_rows(keys)
+    marked = (rows[key] for key in keys if key in rows)
     return [row for row in marked if row.attention and row.attention.startswith("unsent#")]
+
+
+def hold_unsent(
+    recipient: Recipient, address: str, reason: str, lane: Lane, at: datetime, now: datetime
+) -> Status:
+    """Have the unsent index hold a recipient whose message was refused, from a moment on; what then stands.
+
+    That is not unsent if the recipient is final, or another is just sending to them.
+    """
+    model = UsersNotification
+    try:
+        model.change(
+            recipient.user_id,
+            recipient.dispatch_id,
+            actions=[
+                model.status.set(Status.UNSENT),
+                model.reason.set(brief(reason)),
+                model.address.set(address),
+                model.attempts.set(model.attempts | 0),
+                model.updated_at.set(iso(now)),
+                model.attention.set(unsent_mark(lane, recipient.user_id)),
+                model.attention_at.set(iso(at)),
+                *identity(recipient),
+            ],
+            condition=model.user_id.does_not_exist() | (model.status == Status.QUEUED),
+        )
+    except ConditionFailedError as failure:
+        return model.from_raw_data(failure.found).state
+    return Status.UNSENT
 
 
 def mark_requeued(row: UsersNotification, now: datetime) -> bool:

@@ -131,7 +131,7 @@ def claim_for_sending(
         row.address.set(address),
         row.attempts.set(row.attempts | 0),
         row.updated_at.set(iso(now)),
-        *_identity(recipient),
+        *identity(recipient),
         row.attention.remove(),
         row.attention_at.remove(),
         row.not_before.remove(),
@@ -156,7 +156,8 @@ def _why_not(failure: ConditionFailedError) -> Finished | Busy:
     return Busy(parse(until))
 
 
-def _identity(recipient: Recipient) -> list[Action]:
+def identity(recipient: Recipient) -> list[Action]:
+    """The actions that say whose row it is, where there is none yet."""
     row = UsersNotification
     return [
         row.notification_id.set(recipient.notification_id),
@@ -279,7 +280,7 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
         row.updated_at.set(iso(now)),
         row.not_before.remove(),
         row.lease_owner.remove(),  # who held it and wakes up late has lost it
-        *_identity(recipient),
+        *identity(recipient),
         *mark_failed(recipient.dispatch_id, now),
     ]
     try:

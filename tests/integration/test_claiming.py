@@ -13,6 +13,7 @@ from chalicelib.tables.unsent import (
     mark_requeued,
     postpone_unsent,
     settle_finished,
+    unsent_keys,
     unsent_rows,
 )
 from chalicelib.tables.users_notifications import (
@@ -213,7 +214,7 @@ def test_the_echo_of_an_exception_tells_its_status(world: World) -> None:
 
 def unsent() -> UsersNotification:
     add_exception(WHO, Status.UNSENT, "why", Lane.EXPRESS, START)
-    (row,) = unsent_rows(Lane.EXPRESS, START, 10)
+    (row,) = unsent_rows(unsent_keys(Lane.EXPRESS, START, 10))
     return row
 
 
@@ -273,9 +274,9 @@ def test_the_unsent_come_oldest_first_and_not_before_their_time(world: World) ->
         who = recipient(user_id=f"u{number}")
         at = START + timedelta(seconds=10 - number)
         add_exception(who, Status.UNSENT, "why", Lane.REGULAR, at)
-    found = unsent_rows(Lane.REGULAR, later(START, 9), 3)
+    found = unsent_rows(unsent_keys(Lane.REGULAR, later(START, 9), 3))
     assert [row.user_id for row in found] == ["u4", "u3", "u2"]
-    assert unsent_rows(Lane.EXPRESS, later(START, 99), 3) == []
+    assert unsent_rows(unsent_keys(Lane.EXPRESS, later(START, 99), 3)) == []
 
 
 # Sizes.
@@ -297,7 +298,7 @@ def test_a_row_of_the_longest_values_is_below_a_thousand_bytes(
     assert len(address) == 254
     long = letter * 2000
     add_exception(who, Status.UNSENT, long, Lane.REGULAR, START, address)
-    (row,) = unsent_rows(Lane.REGULAR, START, 1)
+    (row,) = unsent_rows(unsent_keys(Lane.REGULAR, START, 1))
     postpone_unsent(row, later(START, 60), long)
     lease = Lease("0123456789abcdef", later(START, 65))
     for attempt in (98, 99):

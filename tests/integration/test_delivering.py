@@ -257,19 +257,6 @@ def test_a_secret_out_of_reach_is_tried_again(world: World, monkeypatch: pytest.
     assert world.counts(dispatch) == {"sent": 1}
 
 
-def test_a_hop_that_the_queue_refuses_has_the_message_come_again(world: World) -> None:
-    dispatch = queued(world)
-    world.queues.waiting(DELIVERY)
-    world.channel.answers[address_of(ANNA)] = [Retryable("busy")]
-    world.queues.down.add(world.queues.url(DELIVERY))
-    world.deliver()
-    world.queues.down.clear()
-    (kept,) = world.queues.waiting(DELIVERY)
-    assert kept.receives == 1
-    world.settle(seconds=360)
-    assert world.counts(dispatch) == {"sent": 1}
-
-
 def test_a_progress_that_cannot_be_written_brings_the_messages_again(world: World) -> None:
     dispatch = queued(world, user_ids(3))
     world.database.fail("UpdateItem", "progress")

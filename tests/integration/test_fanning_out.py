@@ -190,18 +190,6 @@ def test_what_is_due_later_than_a_queue_can_delay_hops(world: World) -> None:
     assert due == {(0, 0), (1, 1000), (2, 2000)}
 
 
-def test_a_queue_that_does_not_take_the_parts_has_the_range_come_again(world: World) -> None:
-    users = user_ids(101)
-    world.knows(users)
-    world.submit(users)
-    world.queues.down.add(world.queues.url(FAN_OUT))
-    world.fan_out()
-    world.queues.down.clear()
-    world.clock.advance(360)
-    world.fan_out()
-    assert len(world.queues.waiting(DELIVERY)) == 101
-
-
 @pytest.mark.parametrize(
     ("operation", "table"),
     [

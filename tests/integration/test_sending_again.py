@@ -10,7 +10,7 @@ from chalicelib.services.rights import Principal
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.failed import failed_rows, reopen_failed
-from chalicelib.tables.unsent import finish_unsent, settle_finished, unsent_rows
+from chalicelib.tables.unsent import finish_unsent, settle_finished, unsent_keys, unsent_rows
 from tests.support.aws import World
 from tests.support.factories import SHOP, START, address_of, user_id, user_ids
 
@@ -114,13 +114,13 @@ def test_a_late_echo_of_the_sweep_does_not_take_the_mark_of_who_was_sent_again(w
     world.queues.down.add(world.queues.url("DELIVERY_REGULAR_QUEUE_URL"))
     dispatch = world.submit(users)
     world.fan_out()
-    (row,) = unsent_rows(dispatch.lane, world.clock(), 10)
+    (row,) = unsent_rows(unsent_keys(dispatch.lane, world.clock(), 10))
     assert finish_unsent(row, Status.FAILED, "expired unsent", world.clock())
     settle_finished(row, Status.FAILED, world.clock())
     world.clock.advance(SETTLED_AFTER_SECONDS)
     assert again(world, dispatch) == 1
     settle_finished(row, Status.FAILED, world.clock())
-    assert len(unsent_rows(dispatch.lane, world.clock(), 10)) == 1
+    assert len(unsent_rows(unsent_keys(dispatch.lane, world.clock(), 10))) == 1
 
 
 def test_whose_row_is_not_kept_any_more_cannot_be_sent_again(world: World, failed: Dispatch) -> None:

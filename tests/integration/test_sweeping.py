@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import later, parse
-from chalicelib.services import sweep as service
+from chalicelib.services import sweep_unsent
 from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.unsent import mark_requeued, unsent_rows
+from chalicelib.tables.unsent import mark_requeued, unsent_keys, unsent_rows
 from tests.support.aws import World
 from tests.support.factories import START, user_ids
 
@@ -61,13 +61,12 @@ def test_express_goes_first(world: World) -> None:
 
 
 def test_the_oldest_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ROWS_AT_ONCE", 1)
-    monkeypatch.setattr(service, "MAX_ROWS", 1)
+    monkeypatch.setattr(sweep_unsent, "PART", 1)
     old = unsent(world, 1)
     world.clock.advance(10)
-    unsent(world, 1)
-    assert world.sweep() == {"requeued": 1}
-    assert world.queues.waiting(DELIVERY)[0].delivery.dispatch_id == old.id
+    new = unsent(world, 1)
+    assert world.sweep() == {"requeued": 2}
+    assert [each.delivery.dispatch_id for each in world.queues.waiting(DELIVERY)] == [old.id, new.id]
 
 
 def test_what_the_throttle_put_off_is_not_sent_early(world: World) -> None:
@@ -145,7 +144,7 @@ def test_after_three_days_they_have_failed_and_say_why(world: World) -> None:
 
 
 def test_expired_ones_do_not_hold_up_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(sweep_unsent, "PART", 2)
     old = unsent(world, 5)
     world.clock.advance(72 * HOUR)
     new = unsent(world, 1)
@@ -189,7 +188,7 @@ def test_an_end_that_was_interrupted_is_repaired_by_the_next_run(world: World, t
 
 def test_two_runs_at_once_send_twice_and_the_claim_decides(world: World) -> None:
     dispatch = unsent(world, 1)
-    (row,) = unsent_rows(Lane.REGULAR, START, 10)
+    (row,) = unsent_rows(unsent_keys(Lane.REGULAR, START, 10))
     assert world.sweep() == {"requeued": 1}
     assert mark_requeued(row, START)  # the other run comes to the same
     world.queues.put(DELIVERY, world.queues.waiting(DELIVERY)[0].body)
@@ -213,12 +212,23 @@ def test_a_run_ends_before_its_time_does(world: World) -> None:
     assert world.sweep(seconds=15) == {"requeued": 1}
 
 
-def test_a_run_has_a_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ROWS_AT_ONCE", 2)
-    monkeypatch.setattr(service, "MAX_ROWS", 4)
-    unsent(world, 5)
-    assert world.sweep() == {"requeued": 4}
-    assert world.sweep() == {"requeued": 1}
+def test_one_part_shows_that_the_queue_is_away_still(world: World) -> None:
+    dispatch = unsent(world, 103)
+    world.queues.down.add(world.queues.url(DELIVERY))
+    tried = world.queues.batches
+    assert world.sweep() == {"postponed": 100}
+    assert world.queues.batches == tried + 1
+    world.queues.down.clear()
+    world.clock.advance(HOUR)
+    assert world.sweep() == {"requeued": 103}
+    assert world.counts(dispatch) == {"queued": 103}
+
+
+def test_a_run_has_a_limit(world: World) -> None:
+    world.configure("UNSENT_PER_MINUTE", "100")
+    unsent(world, 103)
+    assert world.sweep() == {"requeued": 100}
+    assert world.sweep() == {"requeued": 3}
 
 
 def test_with_nothing_to_do_it_costs_a_few_requests(world: World) -> None:

@@ -566,10 +566,15 @@ class World:
         for item in self.table("DISPATCHES_TABLE"):
             dispatch = stored_dispatch(item["id"])
             self.counts(dispatch)
-            if dispatch.pending or dispatch.is_cancelled:
+            if dispatch.is_cancelled:
                 continue
+            pending = {
+                chunk
+                for chunks in (dispatch.pending_chunks if dispatch.pending else [])
+                for chunk in range(chunks.first, chunks.last)
+            }
             erased = {row.user_id for row in unsubscribes if row.erases(dispatch.id)}
-            for chunk in range(int(dispatch.chunks)):
+            for chunk in set(range(int(dispatch.chunks))) - pending:
                 users = read_chunk(dispatch.audience_id, chunk) or []
                 for user in set(users) - erased:
                     row = rows.get((user, dispatch.id))

@@ -28,6 +28,7 @@ WRONG = {
     "THROTTLE_STEP_SECONDS": ["", "x", "-1", "86401", "1.5"],
     "DEFAULT_LOCALE": ["", "de", "EN"],
     "UNSENT_EXPIRES_HOURS": ["0", "721"],
+    "UNSENT_PER_MINUTE": ["99", "100001"],
     "RETENTION_DAYS": ["29", "3651"],
     "SMTP_HOST": [""],
     "SMTP_PORT": ["0", "65536", "smtp"],
