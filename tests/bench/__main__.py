@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.package import PROJECT
-from tests.bench import end_to_end, express, first, handling, importing, posting, ticking
+from tests.bench import end_to_end, express, first, handling, importing, posting, sweeping, ticking
 from tests.bench.report import Section, table, write
 from tests.bench.stage import Stage
 
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Stage], Section]] = {
     "first": first.measure,
     "express": express.measure,
     "tick": ticking.measure,
+    "sweep": sweeping.measure,
 }
 WRITTEN = PROJECT / "docs" / "performance.md"
 

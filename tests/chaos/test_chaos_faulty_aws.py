@@ -4,7 +4,6 @@ import random
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,7 @@ from tests.support.arrivals import (
     tell,
     wait_until_all_sent,
 )
-from tests.support.deployment import Deployment, Person, Sent, people
+from tests.support.deployment import API, WORKERS, Deployment, Person, Sent, people
 from tests.support.faulty_aws import Fault, FaultyAws, Outage, Request
 from tests.support.smtp import ScriptedSmtp
 
@@ -24,16 +23,6 @@ pytestmark = pytest.mark.chaos
 
 DISPATCHES = 10
 RECIPIENTS = 200
-API = "APIHandler"
-WORKERS = (
-    "FanOutExpress",
-    "FanOutRegular",
-    "DeliverExpress",
-    "DeliverRegular",
-    "Tick",
-    "Sweep",
-    "DeadLetters",
-)
 LIMIT_SECONDS = 420.0
 PATIENCE_SECONDS = 120.0
 CLOCK_SECONDS = 0.05
@@ -48,15 +37,6 @@ def draw_outages(seed: str) -> list[Outage]:
         *(Outage("sqs.SendMessageBatch", draw.randint(40, 180), 6) for _ in range(2)),
         *(Outage("dynamodb.UpdateItem", draw.randint(200, 3_000), 40) for _ in range(3)),
     ]
-
-
-@contextmanager
-def asking(vestnik: Deployment, aws: FaultyAws, *functions: str) -> Iterator[None]:
-    """Let these functions, and nobody else, speak to AWS through the proxy."""
-    with ExitStack() as stack:
-        for function in functions:
-            stack.enter_context(vestnik.with_environment(function, AWS_ENDPOINT_URL=aws.endpoint_url))
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,9 +65,9 @@ def test_everybody_is_sent_to_though_aws_throttles_fails_and_loses_answers(
     crowd = vestnik.add_people(people(DISPATCHES * RECIPIENTS))
     with (
         FaultyAws(vestnik.emulator.endpoint_url, seed, draw_outages(seed)) as aws,
-        asking(vestnik, aws, *WORKERS),
+        vestnik.asking(aws.endpoint_url, *WORKERS),
     ):
-        with asking(vestnik, aws, API), vestnik.patient(PATIENCE_SECONDS):
+        with vestnik.asking(aws.endpoint_url, API), vestnik.patient(PATIENCE_SECONDS):
             sents = [
                 send_until_accepted(vestnik, crowd[number * RECIPIENTS : (number + 1) * RECIPIENTS], number)
                 for number in range(DISPATCHES)

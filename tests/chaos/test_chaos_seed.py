@@ -3,7 +3,7 @@
 import pytest
 from microburst.core.context import RequestContext
 
-from tests.support.faulty_aws import FaultSchedule, Outage
+from tests.support.faulty_aws import CHANCES, FaultSchedule, Outage
 
 pytestmark = pytest.mark.chaos
 
@@ -12,7 +12,7 @@ OUTAGE = Outage("dynamodb.UpdateItem", first=50, requests=40)
 
 def faults_of(seed: str, requests: int = 300, between: int = 0) -> list[str | None]:
     """The faults that the UpdateItem requests meet, with others in between."""
-    schedule = FaultSchedule(seed, [OUTAGE])
+    schedule = FaultSchedule(seed, [OUTAGE], CHANCES)
     for _ in range(requests):
         schedule.decide(RequestContext(service="dynamodb", operation="UpdateItem"))
         for _ in range(between):

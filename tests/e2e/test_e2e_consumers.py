@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.deploy import deploy
-from tests.support.deployment import COLD_SECONDS, WORKERS, Deployment, people
+from tests.support.deployment import COLD_SECONDS, CONSUMERS, Deployment, people
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
 
@@ -37,7 +37,7 @@ def as_before(vestnik: Deployment) -> Iterator[dict[str, str]]:
         "--max", before["ExpressMaxNumberOfConsumers"],
     )  # fmt: skip
     assert vestnik.stack_parameters() == before
-    assert consumers(vestnik) == dict.fromkeys(FUNCTIONS, int(WORKERS))
+    assert consumers(vestnik) == dict.fromkeys(FUNCTIONS, int(CONSUMERS))
 
 
 def consumers(vestnik: Deployment) -> dict[str, int]:
@@ -74,7 +74,7 @@ def test_what_waits_is_shown_and_not_received(vestnik: Deployment, smtp: Scripte
         assert (waiting["visible"], waiting["in_flight"], waiting["delayed"]) == (WAITING, 0, 0)
         fan_out, deliver = found["lanes"]["express"]["sources"]
         assert (fan_out["state"], deliver["state"]) == ("Enabled", "Disabled")
-        assert (fan_out["configured"], fan_out["running"]) == (int(WORKERS), None)
+        assert (fan_out["configured"], fan_out["running"]) == (int(CONSUMERS), None)
         table = vestnik.manage("consumers", "--lane", "express")
         (line,) = [line for line in table.splitlines() if line.startswith("DeliveryExpressQueue ")]
         assert line.split()[1:4] == [str(WAITING), "0", "0"]
@@ -99,7 +99,7 @@ def test_another_number_goes_through_the_stack_and_stays(
     assert said.startswith("express: 3 consumers configured, how many are running is not told; 5 wanted for")
     assert "2 more may start\ndone: the stack and its mappings have this\n" in said
     as_asked = {**consumers(vestnik), "FanOutExpress": 5, "DeliverExpress": 5}
-    assert as_asked["DeliverRegular"] == as_asked["FanOutRegular"] == int(WORKERS)
+    assert as_asked["DeliverRegular"] == as_asked["FanOutRegular"] == int(CONSUMERS)
     assert consumers(vestnik) == as_asked
     assert vestnik.stack_parameters() == {**as_before, "ExpressNumberOfConsumers": "5"}
     assert "vestnik-dev already is as asked" in vestnik.manage(*asked, "--apply")

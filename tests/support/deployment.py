@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +39,7 @@ APPLICATION = "e2e"
 HTTP_SECONDS = 30
 UNAVAILABLE = 503
 PAGE = 100
-WORKERS = "3"
+CONSUMERS = "3"
 """A process each, per function: enough to meet each other, few enough for two cores."""
 
 PARAMETERS = {
@@ -47,14 +47,26 @@ PARAMETERS = {
     "SmtpSecurity": "none",
     "SmtpTimeoutSeconds": "10",
     "ThrottleStepSeconds": "0",
-    "ExpressNumberOfConsumers": WORKERS,
-    "RegularNumberOfConsumers": WORKERS,
+    "ExpressNumberOfConsumers": CONSUMERS,
+    "RegularNumberOfConsumers": CONSUMERS,
     # Tests ask again and again until something has come about.
     "RateLimitPerMinute": "0",
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
     "Directory": "table",
     "UserAuth": "key",
 }
+
+API = "APIHandler"
+WORKERS = (
+    "FanOutExpress",
+    "FanOutRegular",
+    "DeliverExpress",
+    "DeliverRegular",
+    "Tick",
+    "Sweep",
+    "DeadLetters",
+)
+"""The functions, by their ids in the template."""
 
 COLD_SECONDS = 30.0
 """For what takes a second or two: functions that start first, on a machine that others use too."""
@@ -473,6 +485,14 @@ class Deployment:
             yield
         finally:
             self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+    @contextmanager
+    def asking(self, endpoint_url: str, *functions: str) -> Iterator[None]:
+        """Let these functions, and nobody else, speak to AWS at another address."""
+        with ExitStack() as stack:
+            for function in functions:
+                stack.enter_context(self.with_environment(function, AWS_ENDPOINT_URL=endpoint_url))
+            yield
 
     @contextmanager
     def failing_soon(self, queue: str, seconds: int = 1) -> Iterator[None]:

@@ -12,7 +12,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -100,9 +101,15 @@ class Request:
 class FaultyAws:
     """The proxy, in a thread of its own."""
 
-    def __init__(self, upstream: str, seed: str, outages: Sequence[Outage] = ()) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        seed: str = "",
+        outages: Sequence[Outage] = (),
+        chances: Mapping[Fault, float] = CHANCES,
+    ) -> None:
         self.endpoint_url = f"http://{LOOPBACK}:{free_port()}"
-        self._schedule = FaultSchedule(seed, outages)
+        self._schedule = FaultSchedule(seed, outages, chances)
         self._microburst = Microburst(upstream)
         self._microburst.engine = self._schedule
         self._runner = web.AppRunner(make_app(self._microburst), access_log=None, shutdown_timeout=1.0)
@@ -113,6 +120,15 @@ class FaultyAws:
     def requests(self) -> list[Request]:
         """Every request so far, in its order."""
         return list(self._schedule.requests)
+
+    @contextmanager
+    def away(self, operation: str) -> Iterator[None]:
+        """Refuse every request of an operation meanwhile."""
+        self._schedule.away.add(operation)
+        try:
+            yield
+        finally:
+            self._schedule.away.remove(operation)
 
     def faults(self) -> Counter[str]:
         """How many requests met each fault."""
@@ -142,9 +158,11 @@ class FaultyAws:
 class FaultSchedule:
     """Stands where microburst's own engine stands, which draws from the process's one random generator."""
 
-    def __init__(self, seed: str, outages: Sequence[Outage]) -> None:
+    def __init__(self, seed: str, outages: Sequence[Outage], chances: Mapping[Fault, float]) -> None:
         self._seed = seed
         self._outages = outages
+        self._chances = chances
+        self.away: set[str] = set()
         self._engines = {fault: RuleEngine() for fault in Fault}
         for fault, engine in self._engines.items():
             engine.set_rules(RULES[fault])
@@ -164,11 +182,13 @@ class FaultSchedule:
         return self._engines[fault].decide(context) if fault else None
 
     def _fault(self, operation: str, number: int) -> Fault | None:
+        if operation in self.away:
+            return Fault.UNAVAILABLE
         for outage in self._outages:
             if outage.operation == operation and 0 <= number - outage.first < outage.requests:
                 return Fault.UNAVAILABLE
         drawn = random.Random(f"{self._seed} {operation} {number}").random()
-        for fault, chance in CHANCES.items():
+        for fault, chance in self._chances.items():
             drawn -= chance
             if drawn < 0:
                 return fault
