@@ -38,7 +38,7 @@ def test_runs_of_the_same_second_share_requests_and_nothing_else(lane: Lane) -> 
 @pytest.mark.parametrize("lane", Lane)
 def test_a_further_recipient_keeps_the_limits_of_a_recipient(lane: Lane) -> None:
     """Here of whole batches only: `make cost` takes a whole hundred, for which there are some reads more."""
-    of_batches = ((recurring.run_to(lane, 15) - recurring.run_to(lane, 5)) * (1 / 10)).by_functions
+    of_batches = ((recurring.run_to(lane, 11) - recurring.runs(lane, 1)) * (1 / 10)).by_functions
     requests, _, reads, writes = numbers_in(section(lane), "| **slope**")
     for found in (of_batches, Amount(requests, reads, writes)):
         assert exceeded(found, SLOPE) == []
