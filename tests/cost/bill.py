@@ -105,10 +105,16 @@ def _gigabyte_seconds(ledger: Ledger) -> float:
 
 def _log_bytes(ledger: Ledger) -> float:
     known = price_list()
-    return sum(
+    of_invocations = sum(
         runs * (known.assumed(f"{stage_of(function)}_log_bytes") + known.assumed("platform_log_bytes"))
         for function, runs in ledger.invocations.items()
     )
+    return of_invocations + ledger.total(_is_run).requests * known.assumed("run_log_bytes")
+
+
+def _is_run(line: Line) -> bool:
+    """A frequency's next run moves on when those before it are made."""
+    return (line.operation, line.target) == ("UpdateItem", "frequencies")
 
 
 def stage_of(function: str) -> str:

@@ -67,6 +67,13 @@ class Ledger:
         """The sum over the lines that count."""
         return sum((amount for line, amount in self.lines.items() if counts(line)), Amount())
 
+    def of(self, function: str) -> "Ledger":
+        """What one function spent of it, but for sends."""
+        return Ledger(
+            {line: amount for line, amount in self.lines.items() if line.function == function},
+            {name: times for name, times in self.invocations.items() if name == function},
+        )
+
     @property
     def by_functions(self) -> Amount:
         """What the functions ask for, without Lambda's own polling."""

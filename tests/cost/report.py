@@ -7,14 +7,23 @@ from functools import cache, partial
 from pathlib import Path
 
 from chalicelib.domain.lanes import Lane
-from tests.cost import bill, scenarios
+from chalicelib.services.tick import PART
+from infra.definitions import queue_definitions
+from tests.cost import bill, recurring, scenarios
 from tests.cost.ledger import Amount, Ledger, Line
-from tests.cost.limits import FIXED, SLOPE
+from tests.cost.limits import FIXED, SLOPE, exceeded
 from tests.cost.scenarios import Recording
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "costs.md"
 SMALL, MIDDLE, LARGE = 1, 100, 1_100
 """Recipients: one, one chunk, and eleven chunks in full batches, by which the slope is taken."""
+
+MANY = 1_000
+"""Frequencies."""
+
+MINUTES_IN_AN_HOUR = 60
+RUNS_IN_A_MONTH = MINUTES_IN_AN_HOUR * bill.price_list().assumed("month_hours")
+"""Of a frequency of a minute."""
 
 INTRODUCTION = """\
 # What it costs
@@ -117,7 +126,12 @@ def counted_rows(costs: Costs) -> list[list[str]]:
 
 def slope_in(section: str) -> list[float]:
     """What a lane's section says of the slope: requests, with polling, read units, write units."""
-    row = next(line for line in section.splitlines() if line.startswith("| **slope**"))
+    return numbers_in(section, "| **slope**")
+
+
+def numbers_in(section: str, start: str) -> list[float]:
+    """The numbers in the row of a section that starts so."""
+    row = next(line for line in section.splitlines() if line.startswith(start))
     return [float(cell) for cell in row.strip("| ").split(" | ")[1:]]
 
 
@@ -141,7 +155,7 @@ def others_section() -> str:
             ["", "requests", "with polling", "read units", "write units"],
             [*rows, _amounts(f"a text of {letters} letters that are not Latin", large)],
         ),
-        "The sixteen queries of the sweep are in it, and what it then reads. A text is written once a"
+        "The seventeen queries of the sweep are in it, and what it then reads. A text is written once a"
         " dispatch, and read once by each function instance that sends it.",
     )
 
@@ -163,34 +177,137 @@ def rights_section() -> str:
     )
 
 
+def recurring_section(lane: Lane) -> str:
+    """What a run of a frequency costs, and a dispatch that is to be sent at a time."""
+    alone, month = recurring.runs(lane, SMALL), recurring.warm_run(lane) * RUNS_IN_A_MONTH
+    of_many = recurring.runs(lane, MANY) * (1 / MANY)
+    slope = recurring.slope(lane)
+    return _section(
+        f"Runs and times, the {lane} lane",
+        "A run of a frequency to one recipient, and a dispatch to one that has a `send_at`, beside"
+        " one that is sent at once. What the tick costs anyway is not in them: it is in the idle"
+        " hour. Each frequency has a notification and an audience of its own. Functions begin cold,"
+        f" and there is one instance of each: of its secrets each of {MANY:,} runs has only its share."
+        " Runs in different seconds of a minute share the tick's messages, but few batches: their costs are"
+        " in between.",
+        _table(
+            ["", "requests", "with polling", "read units", "write units"],
+            [
+                _amounts("a dispatch, posted and sent at once", single(lane)),
+                _amounts("a dispatch, posted to be sent an hour later", recurring.at_a_time(lane)),
+                *run_rows(lane),
+                _amounts(f"a run, {MANY:,} in the same second, each", of_many),
+                _amounts("**fixed part**, a run", alone - slope),
+                _limit("limit of a dispatch", FIXED),
+                _amounts("**slope**, a further recipient (200 − 100)", slope),
+                _limit("limit of a dispatch", SLOPE),
+            ],
+        ),
+        f"The fixed part of a run is {_within(alone - slope, FIXED)} limits of a dispatch, a further"
+        f" recipient is {_within(slope, SLOPE)} limits of a recipient, by the functions' own requests."
+        " Beside what there is of a plain dispatch, a run's frequency is read for each batch and each"
+        " hundred: it may have been stopped.",
+        "Where a run goes that is alone in its minute:",
+        _lines(alone),
+        f"Where each of {MANY:,} goes that are due in the same second:",
+        _lines(of_many),
+        f"In {bill.price_list().currency}, at the prices below:",
+        _bills(
+            {
+                "a million dispatches, posted and sent at once": single(lane) * bill.MILLION,
+                "a million runs, each alone in its minute, all of them cold": alone * bill.MILLION,
+                f"a million runs, {MANY:,} in the same second": of_many * bill.MILLION,
+                "a month of a frequency of a minute, one recipient": month,
+            }
+        ),
+        month_sentence(month),
+    )
+
+
+def run_rows(lane: Lane) -> list[list[str]]:
+    """The rows of a run that is alone, and of one of a full part."""
+    return [
+        _amounts("a run, alone in its minute", recurring.runs(lane, SMALL)),
+        _amounts(f"a run, {PART} in the same second, each", recurring.runs(lane, PART) * (1 / PART)),
+    ]
+
+
+def month_sentence(month: Ledger) -> str:
+    """What a frequency that runs each minute comes to."""
+    own = month.by_functions
+    return (
+        f"A frequency of a minute to one recipient runs {_number(RUNS_IN_A_MONTH)} times a month, by"
+        f" functions that stay warm: {_number(own.requests)} requests, {_number(own.reads)} read"
+        f" units, {_number(own.writes)} write units; {_money(sum(bill.money(month).values()))}"
+        f" {bill.price_list().currency} on top of an idle month."
+    )
+
+
 def idle_section() -> str:
     """What is spent while nobody sends anything."""
-    sweeps = scenarios.idle_minute().ledger * scenarios.SWEEPS_IN_AN_HOUR
     polling = bill.idle_polling(hours=1)
-    hours = bill.price_list().assumed("month_hours")
-    by_sweep, by_polling = bill.money(sweeps * hours), bill.money(polling * hours)
-    secrets = bill.money_of_secrets_in_a_month()
-    parts = {
-        "60 sweeps an hour": sum(by_sweep.values()),
-        "polling of empty queues": sum(by_polling.values()),
-        "secrets": secrets,
-    }
+    empty, full = idle_hour(), idle_hour(MANY)
     return _section(
         "An idle hour",
         _table(
             ["", "requests", "with polling", "read units", "write units"],
             [
-                _amounts("60 sweeps that find nothing", sweeps),
-                _amounts("Lambda's polling of eight empty queues", polling),
-                _amounts("**together**", sweeps + polling),
+                _amounts("60 ticks that find nothing", empty.of("tick")),
+                _amounts("60 sweeps that find nothing", empty.of("sweep")),
+                _amounts(f"Lambda's polling of {len(queue_definitions())} empty queues", polling),
+                _amounts("**together**", empty + polling),
+                _amounts(f"60 ticks that find none of {MANY:,} frequencies due", full.of("tick")),
+                _amounts(f"60 sweeps beside {MANY:,} frequencies", full.of("sweep")),
+                _amounts(f"**together**, with {MANY:,} frequencies", full + polling),
             ],
         ),
+        f"{MANY:,} frequencies of which none is due {_difference(full - empty)}: the tick asks a sparse index"
+        " for what is due within 120 s, and reads no other entry.",
         f"In {bill.price_list().currency} for an idle month:",
         _table(
-            [*parts, "**in all**"],
-            [[_money(value) for value in [*parts.values(), sum(parts.values())]]],
+            ["", *_idle_month(empty), "**in all**"],
+            [
+                _idle_month_row("no frequencies", empty),
+                _idle_month_row(f"{MANY:,} frequencies, none of them due", full),
+            ],
         ),
+        "The polling is assumed, not counted: how often Lambda asks queues in which there is nothing."
+        " It is of all queues, the dead letters' too, and the same whatever is in the tables.",
     )
+
+
+def idle_hour(frequencies: int = 0) -> Ledger:
+    """All ticks and sweeps of an hour."""
+    return recurring.idle_minute(frequencies).ledger * MINUTES_IN_AN_HOUR
+
+
+def _idle_month(hour: Ledger) -> dict[str, float]:
+    hours = bill.price_list().assumed("month_hours")
+    parts = {
+        "60 ticks an hour": hour.of("tick"),
+        "60 sweeps an hour": hour.of("sweep"),
+        "polling of empty queues": bill.idle_polling(hours=1),
+    }
+    prices = {name: sum(bill.money(ledger * hours).values()) for name, ledger in parts.items()}
+    return {**prices, "secrets": bill.money_of_secrets_in_a_month()}
+
+
+def _idle_month_row(name: str, hour: Ledger) -> list[str]:
+    parts = _idle_month(hour).values()
+    return [name, *map(_money, parts), _money(sum(parts))]
+
+
+def _difference(ledger: Ledger) -> str:
+    more = ledger.billed
+    if not more:
+        return "cost nothing more"
+    counted = {"requests": more.requests, "read units": more.reads, "write units": more.writes}
+    return "cost more: " + ", ".join(f"{_number(value)} {name}" for name, value in counted.items())
+
+
+def _within(ledger: Ledger, limit: Amount) -> str:
+    over = exceeded(ledger.by_functions, limit)
+    return f"over ({'; '.join(over)}) the" if over else "within the"
 
 
 def prices_section() -> str:
@@ -224,6 +341,8 @@ SECTIONS: Sequence[Callable[[], str]] = (
     partial(lane_section, Lane.EXPRESS),
     others_section,
     rights_section,
+    partial(recurring_section, Lane.REGULAR),
+    partial(recurring_section, Lane.EXPRESS),
     idle_section,
     prices_section,
 )

@@ -1,6 +1,6 @@
-"""What is priced: dispatches and idle time, by the real functions on moto, from POST to the last letter."""
+"""What is priced: dispatches, by the real functions on moto, from POST to the last letter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -37,8 +37,6 @@ NAMES = ("Maximilian Featherstone", "Александра Константино
 
 DISPATCH_SECONDS = 3600.0
 """The throttle takes ten minutes for 1,100 recipients, a retry half a minute."""
-
-SWEEPS_IN_AN_HOUR = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Stage:
         self.world.channel = _Channel()
         monkeypatch.setitem(_channels(), MailChannel.name, self.world.channel)
         # One time for all, so that two runs write the same bytes.
-        for module in ("requests", "notifications"):
+        for module in ("requests", "notifications", "frequencies"):
             monkeypatch.setattr(f"chalicelib.api.{module}.utc_now", self.world.clock)
         now = self.world.clock()
         password = register_application("shop", now).password
@@ -107,22 +105,15 @@ class Stage:
         }
         """Who may post, and how."""
         authentication.forget()
-        self._api = Api(f"shop {password}")
+        self.api = Api(f"shop {password}")
         self.recorder = Recorder(self.world, monkeypatch)
 
-    def post(self, lane: Lane, recipients: int, text: str = TEXT) -> None:
+    def post(self, lane: Lane, recipients: int, text: str = TEXT, **fields: Any) -> None:
         """Post to so many users who are all known."""
-        _add_contacts(recipients)
-        body = {
-            "type": "mail",
-            "title": TITLE,
-            "text": text,
-            "content_id": "order-2026-11-000417",
-            "users": user_ids(recipients),
-            "is_express": lane is Lane.EXPRESS,
-        }
+        self.add_contacts(range(1, recipients + 1))
+        body = {**content(lane, text), "users": user_ids(recipients), **fields}
         with self.recorder.acting("api"):
-            answer = self._api.post(PATH, body)
+            answer = self.api.post(PATH, body)
         assert answer.status == 201, answer.body
 
     def ask(self, who: str) -> None:
@@ -130,6 +121,10 @@ class Stage:
         with self.recorder.acting("api"):
             answer = Api(self.authorizations[who]).get(f"{PATH}{user_id(1)}/")
         assert answer.status == 404, answer.body
+
+    def tick(self) -> dict[str, int]:
+        with self.recorder.acting("tick"):
+            return self.world.tick()
 
     def sweep(self) -> dict[str, int]:
         with self.recorder.acting("sweep"):
@@ -141,10 +136,35 @@ class Stage:
         assert len({letter.address for letter in self.world.channel.sent}) == sent
         assert set(self.world.statuses().values()) == {"sent"}
 
+    def add_contacts(self, numbers: Iterable[int]) -> None:
+        """Have the users of these numbers be known."""
+        put_all(
+            [
+                Contact(
+                    user_id(number),
+                    email=_address(number),
+                    name=NAMES[number % 2],
+                    locale=("en", "ru")[number % 2],
+                )
+                for number in numbers
+            ]
+        )
+
     def recording(self) -> Recording:
         runs = self.recorder.invocations
         logged = {name: size / runs[name] for name, size in self.recorder.log_bytes.items()}
         return Recording(self.recorder.ledger(), logged, dict(self.recorder.largest))
+
+
+def content(lane: Lane, text: str = TEXT) -> dict[str, Any]:
+    """What is said, as a request has it."""
+    return {
+        "type": "mail",
+        "title": TITLE,
+        "text": text,
+        "content_id": "order-2026-11-000417",
+        "is_express": lane is Lane.EXPRESS,
+    }
 
 
 @contextmanager
@@ -203,25 +223,10 @@ def rights(who: str, earlier: int) -> Recording:
         return scene.recording()
 
 
-def idle_minute() -> Recording:
-    """A sweep that finds nothing. What Lambda polls meanwhile is an assumption, in prices.yaml."""
-    with stage() as scene:
-        assert scene.sweep() == {}
-        return scene.recording()
-
-
-def _add_contacts(count: int) -> None:
-    contacts = [
-        Contact(
-            user_id(number),
-            email=_address(number),
-            name=NAMES[number % 2],
-            locale=("en", "ru")[number % 2],
-        )
-        for number in range(1, count + 1)
-    ]
-    for start in range(0, count, base.MAX_PUTS):
-        base.batch_put(contacts[start : start + base.MAX_PUTS])
+def put_all(items: Sequence[base.Table]) -> None:
+    """Write items of one table, unrecorded."""
+    for start in range(0, len(items), base.MAX_PUTS):
+        base.batch_put(items[start : start + base.MAX_PUTS])
 
 
 def _address(number: int) -> str:

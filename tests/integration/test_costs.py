@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.lanes import Lane
+from infra.definitions import queue_definitions
 from infra.template_parts import join_parts
-from tests.cost import bill, report, scenarios
+from tests.cost import bill, recurring, report, scenarios
 from tests.cost.ledger import Amount, Ledger, Line
 
 # A line's length varies with the numbers in it; what is assumed is to be a little more than what is measured.
@@ -36,16 +37,24 @@ def test_the_document_has_nothing_else() -> None:
         "The express lane",
         "What goes wrong, and what is large",
         "Who asks",
+        "Runs and times, the regular lane",
+        "Runs and times, the express lane",
         "An idle hour",
         "Prices and assumptions",
     ]
     assert len(headings) == len(report.SECTIONS)
 
 
-def test_an_idle_minute_is_seventeen_queries_that_find_nothing() -> None:
-    minute = scenarios.idle_minute().ledger
+def test_an_idle_minute_is_thirty_three_queries_that_find_nothing() -> None:
+    minute = recurring.idle_minute().ledger
     assert {line.operation for line in minute.lines} == {"Query"}
-    assert minute.by_functions == Amount(requests=17, reads=17 * 0.5, writes=0)
+    assert minute.of("tick").billed == Amount(requests=16, reads=16 * 0.5, writes=0)
+    assert minute.of("sweep").billed == Amount(requests=17, reads=17 * 0.5, writes=0)
+    assert minute == minute.of("tick") + minute.of("sweep")
+
+
+def test_frequencies_that_are_not_due_cost_nothing() -> None:
+    assert recurring.idle_minute(report.MANY).ledger == recurring.idle_minute().ledger
 
 
 def test_a_caller_who_was_checked_a_moment_ago_costs_no_further_request() -> None:
@@ -69,7 +78,12 @@ def test_a_text_is_written_once_and_read_once() -> None:
 
 
 def test_what_is_assumed_of_logs_is_measured() -> None:
-    logged = scenarios.swept(Lane.REGULAR).log_bytes | scenarios.dispatch(Lane.REGULAR, 20).log_bytes
+    logged = {
+        **recurring.idle_minute().log_bytes,
+        **scenarios.swept(Lane.REGULAR).log_bytes,
+        **scenarios.dispatch(Lane.REGULAR, 20).log_bytes,
+        "run": recurring.logged_by_run(Lane.REGULAR),
+    }
     for function, measured in logged.items():
         assumed = bill.price_list().assumed(f"{bill.stage_of(function)}_log_bytes")
         assert measured <= assumed <= measured * LOG_ALLOWANCE, (function, measured)
@@ -134,6 +148,14 @@ def test_a_sending_function_is_paid_for_the_time_of_its_sends() -> None:
     assert busy["Lambda"] - idle["Lambda"] == pytest.approx(extra)
 
 
+def test_a_run_is_paid_for_its_line_in_the_log() -> None:
+    line = Line("fan_out_regular", "dynamodb", "UpdateItem", "frequencies")
+    logged = 25 * bill.price_list().assumed("run_log_bytes")
+    assert bill.money(Ledger({line: Amount(25)}))["Logs"] == pytest.approx(
+        logged / 1e9 * bill.price_list().price("log_gigabytes")
+    )
+
+
 def test_idle_polling_is_of_every_queue_and_has_no_surcharge() -> None:
     polling = bill.idle_polling(hours=1)
     assert polling.billed.requests == 8 * 5 * 3600 / 20
@@ -141,6 +163,19 @@ def test_idle_polling_is_of_every_queue_and_has_no_surcharge() -> None:
     assert bill.money(polling)["SQS"] == pytest.approx(
         polling.billed.requests * bill.price_list().price("sqs_requests")
     )
+
+
+def test_each_queue_is_read_by_one_function_with_a_maximum_concurrency() -> None:
+    """So it is polled by as many as is assumed."""
+    events = [
+        event
+        for body in join_parts()["Resources"].values()
+        for event in body["Properties"].get("Events", {}).values()
+    ]
+    limited = [
+        event for event in events if "MaximumConcurrency" in event["Properties"].get("ScalingConfig", {})
+    ]
+    assert len(limited) == len(queue_definitions()) == 8
 
 
 def test_every_price_is_in_the_bill_and_has_a_source() -> None:
