@@ -1,4 +1,4 @@
-"""A running system is upgraded in place: the version before this one, with a thousand messages on their way."""
+"""A running system is upgraded in place, from the version before, with a thousand messages on their way."""
 
 import io
 import subprocess
@@ -33,8 +33,9 @@ def before(tmp_path: Path) -> Path:
     commits = git("log", "--format=%H", "HEAD", "--", *DEPLOYED).decode().split()
     here = git("rev-parse", *(f"HEAD:{name}" for name in DEPLOYED))
     other = next(
-        each for each in commits if git("rev-parse", *(f"{each}:{name}" for name in DEPLOYED)) != here
+        (each for each in commits if git("rev-parse", *(f"{each}:{name}" for name in DEPLOYED)) != here), None
     )
+    assert other, "there is no version before this one here: the clone has to have the history"
     tree = tmp_path / "before"
     with tarfile.open(fileobj=io.BytesIO(git("archive", other, *DEPLOYED))) as archive:
         archive.extractall(tree, filter="data")
