@@ -1,7 +1,7 @@
 """Messages of earlier versions: what lies in a queue while the system is upgraded is understood.
 
-tests/fixtures/messages has a file of each version that changed what is written, named by its date. They are kept
-for good: add one, change none.
+tests/fixtures/messages has a file of each version that changed what is written, named by its date. They are
+kept for good: add one, change none.
 """
 
 import json
