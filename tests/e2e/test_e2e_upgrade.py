@@ -1,6 +1,7 @@
 """A running system is upgraded in place, from the version before, with a thousand messages on their way."""
 
 import io
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def git(*words: str) -> bytes:
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
     """The sources of the last commit before this one that differs in what is deployed."""
+    package()  # of this version, before anything is on its way
     commits = git("log", "--format=%H", "HEAD", "--", *DEPLOYED).decode().split()
     here = git("rev-parse", *(f"HEAD:{name}" for name in DEPLOYED))
     other = next(
@@ -39,13 +41,16 @@ def before(tmp_path: Path) -> Path:
     tree = tmp_path / "before"
     with tarfile.open(fileobj=io.BytesIO(git("archive", other, *DEPLOYED))) as archive:
         archive.extractall(tree, filter="data")
+    for dependencies in (PROJECT / "build" / "cache").glob("dependencies-*.zip"):
+        cache = tree / "build" / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(dependencies, cache)  # most often it needs the same ones
     return tree
 
 
 @pytest.fixture
 def running(smtp: ScriptedSmtp, before: Path, tmp_path: Path) -> Iterator[Deployment]:
     """An emulator of its own, on which the version before runs."""
-    package()  # of this version, beforehand: what is measured then is the upgrade
     deployment = Deployment(smtp, tmp_path / "emulator.log")
     try:
         deployment.start_from(before)
