@@ -53,8 +53,8 @@ def before(tmp_path: Path) -> Path:
 def running(smtp: ScriptedSmtp, before: Path, tmp_path: Path) -> Iterator[Deployment]:
     """An emulator of its own, on which the version before runs.
 
-    It ends the functions' processes when their code changes, where Lambda lets them come to their end: what they
-    held comes again after the queue's visibility timeout, which is lowered.
+    It ends the functions' processes when their code changes, where Lambda lets them come to their end: what
+    they held comes again after the queue's visibility timeout, which is lowered.
     """
     deployment = Deployment(smtp, tmp_path / "emulator.log")
     try:
