@@ -14,7 +14,7 @@ from chalicelib.tables.base import BatchUnprocessedError, batch_get, batch_put
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.unsubscribes import add_scope
 from tests.faults.explorer import Explorer, every_fault, sampled
-from tests.faults.scenarios import ACCEPTS, ANNA, BEN, EVA, SCENARIOS, TRY_LATER
+from tests.faults.scenarios import ACCEPTS, ANNA, BEN, EVA, SCENARIOS, SCHEDULED, TRY_LATER
 from tests.faults.sqs import Message
 from tests.faults.violations import ViolationError, demand
 from tests.faults.wire import FAULTS, Call, Fault, Kind, ProcessDiedError
@@ -182,11 +182,13 @@ def test_a_message_that_is_received_too_often_is_dead(world: World) -> None:
 
 
 def test_every_call_has_every_fault_that_can_strike_it(world: World) -> None:
-    scenario = next(each for each in SCENARIOS if each.sent_again)
-    explorer = Explorer(world, scenario, TRY_LATER)
-    kinds = {call.kind for call in explorer.calls}
-    assert kinds == set(Kind)
-    assert {strike.fault for call in explorer.calls for strike in every_fault(scenario)(call)} == set(Fault)
+    scenarios = (next(each for each in SCENARIOS if each.sent_again), *SCHEDULED)
+    for scenario in scenarios:
+        assert {call.kind for call in Explorer(world, scenario, TRY_LATER).calls} == set(Kind)
+    calls = [Call(number, kind, "a call", 3600) for number, kind in enumerate(Kind)]
+    struck = {strike.fault for each in scenarios for call in calls for strike in every_fault(each)(call)}
+    assert struck == set(Fault)
+    kinds = set(Kind)
     assert all(set(FAULTS[Kind.END]) < set(FAULTS[kind]) for kind in kinds - {Kind.END})
 
 
