@@ -24,6 +24,8 @@ class Asked:
     """What it may be answered, also after it got no answer before, or came too late."""
     body: Mapping[str, Any] = field(default_factory=dict)
     after_seconds: float = 0.0
+    asks_again_after: frozenset[int] = frozenset({503})
+    """Answers that are none."""
 
 
 @dataclass(frozen=True)
@@ -76,5 +78,12 @@ def to_put_off(after_seconds: float, send_at: datetime) -> Asked:
 
 
 def to_change(after_seconds: float, **changed: Any) -> Asked:
-    """Another version of the frequency; of two at the same moment one is refused."""
-    return Asked("PATCH", f"{FREQUENCIES}/{{slug}}", frozenset({200, 404, 409}), changed, after_seconds)
+    """Another version of the frequency. Of two at the same moment one is refused, and asks again."""
+    return Asked(
+        "PATCH",
+        f"{FREQUENCIES}/{{slug}}",
+        frozenset({200, 404}),
+        changed,
+        after_seconds,
+        asks_again_after=frozenset({409, 503}),
+    )

@@ -33,6 +33,9 @@ class Mutant:
 
 
 ROWS = "chalicelib/tables/users_notifications.py"
+DISPATCHES = "chalicelib/tables/dispatches.py"
+RUNS = "chalicelib/services/frequency_runs.py"
+STOPPING = "chalicelib/services/stopping.py"
 MUTANTS = (
     Mutant(
         "claim without condition",
@@ -80,9 +83,9 @@ MUTANTS = (
     ),
     Mutant(
         "own echo not accepted: pending dispatch",
-        "chalicelib/tables/dispatches.py",
-        'return failure.item is None or "pending" in failure.item',
-        "return False",
+        DISPATCHES,
+        "        return Dispatch.from_raw_data(failure.found)\n    return dispatch\n",
+        "        dispatch.pending = None\n    return dispatch\n",
     ),
     Mutant(
         "own echo not accepted: sweep",
@@ -110,10 +113,9 @@ MUTANTS = (
     ),
     Mutant(
         "the pending mark goes though the queue refused",
-        "chalicelib/services/submit.py",
-        '        logger.warning("dispatch stays pending", extra={"dispatch": dispatch.id, "why": "queue"})\n'
-        "        return False\n",
-        "        pass\n",
+        "chalicelib/services/hand_over.py",
+        "for index, each in enumerate(dispatches) if index not in refused]",
+        "for each in dispatches]",
     ),
     Mutant(
         "unsubscribes are not looked at before a send",
@@ -161,6 +163,98 @@ MUTANTS = (
         "Action: [dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
         "Action: [dynamodb:PutItem, dynamodb:UpdateItem]",
         "dead",
+    ),
+    Mutant(
+        "the tick's role does not allow what it asks",
+        "infra/template/roles-workers.yaml",
+        'Resource: !Sub "${FrequenciesTable.Arn}/index/due"',
+        'Resource: !Sub "${FrequenciesTable.Arn}/index/listed"',
+        "missed",
+    ),
+    Mutant(
+        "the next run moves on whoever has changed the frequency",
+        "chalicelib/tables/frequencies.py",
+        "condition=(row.changed_by == frequency.changed_by) & (row.next_run_at == frequency.next_run_at),",
+        "condition=row.slug.exists(),",
+        "paused",
+    ),
+    Mutant(
+        "the next run moves on before the runs are made",
+        RUNS,
+        "    made: list[Dispatch] = []\n    count = 0\n",
+        "    made: list[Dispatch] = []\n    count = 0\n"
+        "    advance(frequency, next(schedule.runs_after(until), None))\n",
+        "missed",
+    ),
+    Mutant(
+        "a run has another id whenever it is made",
+        RUNS,
+        "    return str(uuid7(parse(run_at), digest[:10]))",
+        '    return str(uuid7(parse(run_at), __import__("os").urandom(10)))',
+        "missed",
+    ),
+    Mutant(
+        "a run's id does not tell the version",
+        RUNS,
+        'f"{slug}\\0{version}\\0{run_at}"',
+        'f"{slug}\\0{run_at}"',
+        "changed",
+    ),
+    Mutant(
+        "runs that were missed are sent each for itself",
+        RUNS,
+        "covers_until=iso(due)",
+        "covers_until=iso(run)",
+        "missed",
+    ),
+    Mutant(
+        "a run is sent when it is made",
+        RUNS,
+        "due, chunks = max(run, now), ",
+        "due, chunks = now, ",
+        "paused",
+    ),
+    Mutant(
+        "a paused frequency is not stopped",
+        STOPPING,
+        "if frequency is None or not frequency.is_running:",
+        "if frequency is None:",
+        "paused",
+    ),
+    Mutant(
+        "a stopped frequency is not looked at before a send",
+        "chalicelib/services/deliver.py",
+        "dispatch.is_cancelled or self._is_stopped(dispatch, read)",
+        "dispatch.is_cancelled",
+        "paused",
+    ),
+    Mutant(
+        "the runs of the version before are not stopped",
+        STOPPING,
+        "return not owns(frequency.eras, dispatch.run_at, int(dispatch.frequency_version))",
+        "return False",
+        "changed",
+    ),
+    Mutant(
+        "put off without the pending mark",
+        DISPATCHES,
+        "                row.pending.set(shard_key(dispatch.lane, dispatch.id)),\n",
+        "",
+        "put",
+    ),
+    Mutant(
+        "what was put off is sent by the messages of before",
+        "chalicelib/services/deliver.py",
+        "if dispatch.send_at and dispatch.due > now:",
+        "if False:",
+        "put",
+    ),
+    Mutant(
+        "the throttle does not delay",
+        "chalicelib/services/fan_out.py",
+        "delay = delay_until(due, clock())",
+        "delay = 0",
+        "time",
     ),
 )
 

@@ -49,7 +49,7 @@ def _held_by(variable: str, body: str) -> tuple[str, str | range] | None:
     return message.dispatch_id, range(message.chunks.first, message.chunks.last)
 
 
-def _held_by_mark(dispatch: Row) -> Callable[[int], bool]:
+def held_by_mark(dispatch: Row) -> Callable[[int], bool]:
     """Which chunks the pending mark of a dispatch holds: those that wait for a queue, or else all."""
     if "pending" not in dispatch:
         return lambda chunk: False
@@ -99,7 +99,7 @@ class SevenPoints:
             self._letters_tell_the_truth(dispatch, rows)
             if "cancelled_at" in dispatch:
                 continue
-            is_held_by_mark = _held_by_mark(dispatch)
+            is_held_by_mark = held_by_mark(dispatch)
             for chunk, users in enumerate(self._chunks):
                 if not is_held_by_mark(chunk):
                     for user in users:

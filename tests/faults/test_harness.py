@@ -14,6 +14,7 @@ from chalicelib.tables.base import BatchUnprocessedError, batch_get, batch_put
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.unsubscribes import add_scope
 from tests.faults.explorer import Explorer, every_fault, sampled
+from tests.faults.points import held_by_mark
 from tests.faults.scenarios import ACCEPTS, ANNA, BEN, EVA, SCENARIOS, SCHEDULED, TRY_LATER
 from tests.faults.sqs import Message
 from tests.faults.violations import ViolationError, demand
@@ -190,6 +191,21 @@ def test_every_call_has_every_fault_that_can_strike_it(world: World) -> None:
     assert struck == set(Fault)
     kinds = set(Kind)
     assert all(set(FAULTS[Kind.END]) < set(FAULTS[kind]) for kind in kinds - {Kind.END})
+
+
+@pytest.mark.parametrize(
+    ("dispatch", "held"),
+    [
+        ({}, []),
+        ({"waiting": {"0-2"}}, []),
+        ({"pending": "regular#0"}, [0, 1, 2, 3, 4]),
+        ({"pending": "regular#0", "waiting": set()}, [0, 1, 2, 3, 4]),
+        ({"pending": "regular#0", "waiting": {"0-2", "4-5"}}, [0, 1, 4]),
+    ],
+)
+def test_whom_the_pending_mark_holds(dispatch: dict[str, Any], held: list[int]) -> None:
+    is_held = held_by_mark(dispatch)
+    assert [chunk for chunk in range(5) if is_held(chunk)] == held
 
 
 def test_pairs_are_drawn_by_the_seed() -> None:

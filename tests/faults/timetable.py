@@ -82,10 +82,10 @@ class Timetable:
         return [run for run in self._runs or () if run > parse(frequency["created_at"])]
 
     def _of(self, dispatch: Row) -> list[datetime]:
-        """The runs that a dispatch stands for."""
+        """The runs that a dispatch stands for: its own, and those that were missed until it is sent."""
         if "run_at" not in dispatch:
             return []
-        first, last = parse(dispatch["run_at"]), parse(dispatch["covers_until"])
+        first, last = parse(dispatch["run_at"]), parse(dispatch["due_at"])
         return [run for run in self._runs or () if first <= run <= last]
 
     def _made(self, frequency: Row, dispatches: list[Row]) -> Counter[datetime]:
