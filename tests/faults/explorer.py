@@ -25,7 +25,7 @@ RUN_SECONDS = 120
 MAX_GAP = 30
 """Of a pair, the second fault strikes at one of so many calls after the first."""
 TOLD_CALLS = 25
-ENOUGH_BROKEN = 10
+ENOUGH_BROKEN = int(os.environ.get("ENOUGH_BROKEN", "10"))
 """After so many broken runs no more are begun: they would all say the same."""
 
 

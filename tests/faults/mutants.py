@@ -3,6 +3,7 @@
 python -m tests.faults.mutants [NAME-PART ...]
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -86,6 +87,7 @@ MUTANTS = (
         DISPATCHES,
         "        return Dispatch.from_raw_data(failure.found)\n    return dispatch\n",
         "        dispatch.pending = None\n    return dispatch\n",
+        "time",
     ),
     Mutant(
         "own echo not accepted: sweep",
@@ -116,6 +118,7 @@ MUTANTS = (
         "chalicelib/services/hand_over.py",
         "for index, each in enumerate(dispatches) if index not in refused]",
         "for each in dispatches]",
+        "queues",
     ),
     Mutant(
         "unsubscribes are not looked at before a send",
@@ -276,6 +279,7 @@ def is_seen(mutant: Mutant) -> tuple[bool, str]:
         ran = subprocess.run(
             [sys.executable, *PROOF, f"one_call and {mutant.scenario or 'seven'}"],
             cwd=copy,
+            env={**os.environ, "ENOUGH_BROKEN": "1"},
             capture_output=True,
             text=True,
             check=False,
