@@ -213,8 +213,8 @@ MUTANTS = (
     Mutant(
         "a run is sent when it is made",
         RUNS,
-        "due, chunks = max(run, now), ",
-        "due, chunks = now, ",
+        "due_at=iso(due),",
+        "due_at=iso(now),",
         "paused",
     ),
     Mutant(

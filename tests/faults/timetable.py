@@ -85,8 +85,8 @@ class Timetable:
         """The runs that a dispatch stands for: its own, and those that were missed until it is sent."""
         if "run_at" not in dispatch:
             return []
-        first, last = parse(dispatch["run_at"]), parse(dispatch["due_at"])
-        return [run for run in self._runs or () if first <= run <= last]
+        first, sent = parse(dispatch["run_at"]), parse(dispatch["due_at"])
+        return [run for run in self._runs or () if first <= run <= max(first, sent)]
 
     def _made(self, frequency: Row, dispatches: list[Row]) -> Counter[datetime]:
         """How many dispatches each run has become, but for those that a change has stopped."""
