@@ -239,13 +239,6 @@ MUTANTS = (
         "changed",
     ),
     Mutant(
-        "put off without the pending mark",
-        DISPATCHES,
-        "                row.pending.set(shard_key(dispatch.lane, dispatch.id)),\n",
-        "",
-        "put",
-    ),
-    Mutant(
         "what was put off is sent by the messages of before",
         "chalicelib/services/deliver.py",
         "if dispatch.send_at and dispatch.due > now:",
