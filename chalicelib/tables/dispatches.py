@@ -1,5 +1,6 @@
 """Dispatches: one sending of one notification to one audience."""
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -50,7 +51,8 @@ class Dispatch(Table):
     due_at = UnicodeAttribute()
     send_at = UnicodeAttribute(null=True)  # when a client wants it sent, if not at once
     pending = UnicodeAttribute(null=True)
-    waiting = UnicodeSetAttribute(null=True)  # the ranges of chunks that are pending, if not all of them are
+    # The ranges of chunks that are pending, if not all are; each with a mark of its own (`take_back`).
+    waiting = UnicodeSetAttribute(null=True)
     cancelled_at = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -75,7 +77,9 @@ class Dispatch(Table):
     @property
     def pending_chunks(self) -> list[ChunkRange]:
         """What the pending mark stands for: the chunks that have to be sent to fan out."""
-        return joined(map(ChunkRange.parse, self.waiting or [str(ChunkRange(0, int(self.chunks)))]))
+        if not self.waiting:
+            return [ChunkRange(0, int(self.chunks))]
+        return joined(ChunkRange.parse(each.partition(" ")[0]) for each in self.waiting)
 
     @property
     def is_cancelled(self) -> bool:
@@ -136,12 +140,16 @@ def set_free(dispatch_id: str) -> None:
 
 
 def take_back(dispatch: Dispatch, ranges: Iterable[ChunkRange]) -> None:
-    """Have the pending mark hold chunks whose fan-out messages the queue did not take."""
-    row = Dispatch
+    """Have the pending mark hold chunks whose fan-out messages the queue did not take.
+
+    No two times are alike: whoever removes what was held before must not remove this, though its chunks are
+    the same.
+    """
+    row, mark = Dispatch, os.urandom(4).hex()
     row.change(
         dispatch.id,
         actions=[
-            row.waiting.add({str(each) for each in joined(ranges)}),
+            row.waiting.add({f"{each} {mark}" for each in joined(ranges)}),
             row.pending.set(shard_key(dispatch.lane, dispatch.id)),
         ],
         condition=row.id.exists(),

@@ -1,7 +1,6 @@
 """The seven points of the design, checked while a run goes on and when it has come to rest."""
 
 import logging
-import re
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,7 +54,7 @@ def held_by_mark(dispatch: Row) -> Callable[[int], bool]:
         return lambda chunk: False
     if not dispatch.get("waiting"):
         return lambda chunk: True
-    ranges = [map(int, re.findall(r"\d+", waiting)) for waiting in dispatch["waiting"]]
+    ranges = [map(int, waiting.split()[0].split("-")) for waiting in dispatch["waiting"]]
     waiting_chunks = {chunk for first, last in ranges for chunk in range(first, last)}
     return lambda chunk: chunk in waiting_chunks
 

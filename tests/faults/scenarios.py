@@ -96,6 +96,15 @@ def _queues_out_of_reach(request: Request) -> Exception | None:
     return EndpointConnectionError(endpoint_url=queue) if "FanOut" in queue else None
 
 
+def _nothing_goes_on(request: Request) -> Exception | None:
+    """What functions send back or on, while what the API and the sweep send is taken."""
+    if request.operation != "SendMessageBatch" or not request.process.startswith(("fan_out", "deliver")):
+        return None
+    queue = str(request.params["QueueUrl"])
+    goes_on = ("FanOut" in queue) == request.process.startswith("fan_out")
+    return EndpointConnectionError(endpoint_url=queue) if goes_on and request.now < _at(90) else None
+
+
 def _refused_delivery(variable: str, body: str, now: datetime) -> bool:
     # Refused by fan out and once by the sweep, so that there is something to put off.
     return variable.startswith("DELIVERY") and ANNA in body and seconds_since_start(now) < 121
@@ -141,6 +150,12 @@ SCENARIOS = (
         {ANNA: SENT, BEN: SENT},
         weather=_queues_out_of_reach,
         refuses=_refused_delivery,
+    ),
+    Scenario(
+        "queues refuse what goes on",
+        Lane.EXPRESS,
+        {ANNA: SENT, BEN: SENT, DORA: WRONG_CONTACT},
+        weather=_nothing_goes_on,
     ),
     Scenario(
         "directory out of reach",

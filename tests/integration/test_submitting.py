@@ -113,6 +113,7 @@ def test_a_queue_out_of_reach_leaves_it_to_the_sweep(world: World) -> None:
     world.clock.advance(1)
     assert world.sweep() == {}  # the queue is still away
     world.queues.down.clear()
+    world.clock.advance(60)
     assert world.sweep() == {"dispatches sent": 1}
     assert [each.fan_out.dispatch_id for each in world.queues.waiting(REGULAR)] == [dispatch.id]
     assert world.sweep() == {}
