@@ -12,6 +12,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
+from infra import stages
 from infra.artifacts import ArtifactBucket
 from infra.deploy import _check_settings, _defaults, deploy
 from infra.stack import DeploymentError, Stack
@@ -33,7 +34,8 @@ CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/deploy/
 
 
 @pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(stages, "FOLDER", tmp_path_factory.mktemp("stages"))
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -179,7 +181,7 @@ def _deploy_to_a_stack_that_knows(
 
         def __init__(self, *_: object) -> None: ...
 
-        def apply(self, _url: str, _declared: object, given: dict[str, str]) -> bool:
+        def apply(self, _url: str, _declared: object, given: dict[str, str], *_: object) -> bool:
             applied.append(given)
             return True
 
@@ -321,7 +323,15 @@ class Script:
         self.stubber.add_response("describe_change_set", {"Status": status, "StatusReason": reason})
 
     def change_set_content(self, *resources: str) -> None:
-        changes = [{"Type": "Resource", "ResourceChange": {"LogicalResourceId": name}} for name in resources]
+        changes = [
+            {
+                "Type": "Resource",
+                "ResourceChange": {
+                    "Action": "Modify", "LogicalResourceId": name, "ResourceType": "AWS::SQS::Queue",
+                },
+            }
+            for name in resources
+        ]  # fmt: skip
         self.stubber.add_response("describe_change_set", {"Changes": changes})
 
     def events(self, *new: tuple[str, str, str]) -> None:
