@@ -33,7 +33,7 @@ class Change:
         return None
 
     def __str__(self) -> str:
-        words = {"True": "replaced", "Conditional": "replaced, it may be"}
+        words = {"True": "replaced", "Conditional": "perhaps replaced"}
         what = f"{_MARKS.get(self.action, '?')} {self.action.lower():6} {self.logical_id} ({self.kind})"
         return f"  {what}{f', {words[self.replacement]}' if self.replacement in words else ''}"
 

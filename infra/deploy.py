@@ -40,8 +40,8 @@ def deploy(
     """Create or update the stack from a built package; its outputs.
 
     A parameter that is not given is what the stage's file says; else it keeps its value, or has its default
-    when the stack is new. Without a PublicUrl the stack is given the domain's, or the API's own as soon as that
-    is known. What will be changed is told, and done if it is confirmed; NotDoneError if not.
+    when the stack is new. Without a PublicUrl the stack is given its domain's, or the API's own as soon as
+    that is known. What will be changed is told, and done if it is confirmed; NotDoneError if not.
     """
     given = {"Stage": stage, **settings_of(stage), **(parameters or {})}
     template = _read_package_template(package_dir or PROJECT / "build" / stage)
@@ -180,7 +180,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--allow-data-loss",
         action="store_true",
-        help="replace or remove tables, secrets and queues, too; what was in them is out of the service's reach",
+        help="replace or remove tables, secrets and queues, too: the service goes on without what is in them",
     )
     arguments = parser.parse_args()
     if wrong := [text for text in arguments.parameter if "=" not in text]:
@@ -193,7 +193,14 @@ def _confirmation(arguments: argparse.Namespace) -> Callable[[], bool]:
     if arguments.dry_run:
         return lambda: False
     asks = arguments.confirm or (arguments.stage in ASKS_FIRST and sys.stdin.isatty() and not arguments.yes)
-    return (lambda: input("Change it? (yes or no) ").strip().lower() == "yes") if asks else lambda: True
+    return _is_wanted if asks else lambda: True
+
+
+def _is_wanted() -> bool:
+    try:
+        return input("Change it? (yes or no) ").strip().lower() == "yes"
+    except EOFError:  # nobody is there
+        return False
 
 
 def main() -> None:

@@ -27,6 +27,13 @@ _CAPABILITIES: "list[CapabilityType]" = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPA
 _CREATION_FAILED = "ROLLBACK_COMPLETE"
 _NOTHING_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS", _CREATION_FAILED)
 _WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}
+_THEN = {
+    "ROLLBACK_COMPLETE": "\nWhat had been made is gone again; the next deployment begins anew.",
+    "UPDATE_ROLLBACK_COMPLETE": "\nEverything is as it was before.",
+    "UPDATE_ROLLBACK_FAILED": "\nIt could not be brought back: mend the reason, then "
+    "`aws cloudformation continue-update-rollback --stack-name …`, and deploy again.",
+}
+"""What a failure means for who reads of it."""
 _CANCELLED = "cancelled"  # the resources that were under way when another failed
 
 
@@ -36,6 +43,11 @@ class DeploymentError(Exception):
 
 Review = Callable[[list[Change]], bool]
 """Looks at what a change set would do; whether it is to be done. It may raise instead."""
+
+
+def unseen(changes: list[Change]) -> bool:  # noqa: ARG001 - a review that wants whatever it is
+    """Have it done without anybody looking."""
+    return True
 
 
 class NotDoneError(Exception):
@@ -105,7 +117,7 @@ class Stack:
         template_url: str,
         declared: Iterable[str],
         given: dict[str, str],
-        review: Review = lambda changes: True,
+        review: Review = unseen,
     ) -> bool:
         """Create or update the stack; False when it already is as asked.
 
@@ -133,7 +145,7 @@ class Stack:
         parameters: "list[ParameterTypeDef]",
         given: dict[str, str],
         template: "_Template",
-        review: Review = lambda changes: True,
+        review: Review = unseen,
     ) -> bool:
         change_set = self._create_change_set(kind, parameters, template)
         if self._is_a_change(change_set):
@@ -251,7 +263,7 @@ class Stack:
                 failures += self._tell_event(event)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
             reasons = "\n".join(failures) or "  CloudFormation gives no reason"
-            raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}")
+            raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}{_THEN.get(status, '')}")
 
     def _events_until_settled(self, seen: set[str]) -> "Iterator[StackEventTypeDef]":
         for _ in self._until_deadline():
@@ -269,6 +281,8 @@ class Stack:
         reason = event.get("ResourceStatusReason", "")
         if state == "COMPLETE":
             self._tell(f"  {_WORDS.get(action, action.lower())} {what}")
+        if state == "SKIPPED":
+            self._tell(f"  kept {what}")
         if state == "FAILED" and _CANCELLED not in reason:
             self._tell(f"  FAILED {what}")
             return [f"  {what}: {reason}"]

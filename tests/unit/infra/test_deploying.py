@@ -280,7 +280,8 @@ def test_a_failure_names_the_resources_that_failed_and_not_those_it_took_along(s
     with pytest.raises(DeploymentError) as failed:
         scripted.apply()
     assert str(failed.value) == (
-        "vestnik-dev is UPDATE_ROLLBACK_COMPLETE, because of:\n  Bad (AWS::SQS::Queue): no such bucket"
+        "vestnik-dev is UPDATE_ROLLBACK_COMPLETE, because of:\n  Bad (AWS::SQS::Queue): no such bucket\n"
+        "Everything is as it was before."
     )
     assert scripted.told == ["  updated Good (AWS::SQS::Queue)", "  FAILED Bad (AWS::SQS::Queue)"]
 
