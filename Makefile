@@ -69,7 +69,7 @@ package: $(READY) ## Build what is deployed; STAGE=dev
 
 .PHONY: deploy
 deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOINT=http://...; STAGE=dev, YES=1, DRY=1 only shows
-	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)') $(if $(DRY),--dry-run) $(if $(YES),--yes)
+	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)') $(if $(DRY),--dry-run) $(if $(YES),--yes) $(if $(ADOPT),--adopt '$(ADOPT)')
 
 .PHONY: destroy
 destroy: $(READY) ## Delete a deployed stack, after a question; tables and secrets stay unless DATA=1; STAGE=dev, ENDPOINT=..., YES=1

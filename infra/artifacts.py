@@ -44,6 +44,10 @@ class ArtifactBucket:
             )
         return key
 
+    def put_at(self, content: bytes, suffix: str) -> str:
+        """The same; the address where CloudFormation reads it."""
+        return self.url(self.put(content, suffix))
+
     def url(self, key: str) -> str:
         """The address CloudFormation reads an object from, in the form emulators know too."""
         return f"{self._client.meta.endpoint_url}/{self.name}/{key}"

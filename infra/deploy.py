@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.domain.lanes import Lane
 from chalicelib.settings import SettingsError, load
 from infra import domain
+from infra.adoption import Kept, KeptSecrets, imports, read_kept, template_of
 from infra.artifacts import ArtifactBucket
-from infra.changes import Change, losses
+from infra.changes import SECRET, TABLE, Change, losses
 from infra.clients import CLIENT_CONFIG, session
 from infra.consumers import RESERVE, Plan, Trio, account_warning, check_consumers
 from infra.consumers_now import Platform
@@ -36,12 +37,14 @@ def deploy(
     tell: Callable[[str], None] = print,
     confirm: Callable[[], bool] = lambda: True,
     allow_data_loss: bool = False,
+    adopted: Kept | None = None,
 ) -> dict[str, str]:
     """Create or update the stack from a built package; its outputs.
 
     A parameter that is not given is what the stage's file says; else it keeps its value, or has its default
     when the stack is new. Without a PublicUrl the stack is given its domain's, or the API's own as soon as
-    that is known. What will be changed is told, and done if it is confirmed; NotDoneError if not.
+    that is known. What will be changed is told, and done if it is confirmed; NotDoneError if not. A new stack
+    may adopt the tables and secrets that another has left.
     """
     given = {"Stage": stage, **settings_of(stage), **(parameters or {})}
     template = _read_package_template(package_dir or PROJECT / "build" / stage)
@@ -67,10 +70,19 @@ def deploy(
             )
         return confirm()
 
+    secrets = None
+    if adopted is not None:
+        secrets = KeptSecrets(adopted, endpoint_url)
+        if stack.resources(TABLE) != adopted[TABLE]:  # else it has adopted them, and broke off then
+            tables = dump_template(template_of(adopted, template)).encode()
+            protection = {"DeletionProtection": resulting["DeletionProtection"]}
+            stack.adopt(ArtifactBucket(endpoint_url).put_at(tables, ".yaml"), protection, imports(adopted))
     if not stack.apply(template_url, declared, given, review):
         tell(f"{stack.name} already is as asked")
     if "PublicUrl" not in given and (address := _missing_public_url(stack, before, endpoint_url)):
         stack.apply(template_url, declared, {**given, "PublicUrl": address})
+    if secrets is not None:
+        secrets.put_into(stack.resources(SECRET))
     return stack.outputs()
 
 
@@ -143,7 +155,7 @@ def _upload(template: dict[str, Any], package_dir: Path, endpoint_url: str | Non
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": bucket.name, "Key": code}
-    return bucket.url(bucket.put(dump_template(template).encode(), ".yaml"))
+    return bucket.put_at(dump_template(template).encode(), ".yaml")
 
 
 def _missing_public_url(stack: Stack, before: dict[str, str], endpoint_url: str | None) -> str | None:
@@ -182,6 +194,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="replace or remove tables, secrets and queues, too: the service goes on without what is in them",
     )
+    parser.add_argument(
+        "--adopt",
+        type=Path,
+        metavar="FILE",
+        help="begin with the tables and secrets that another stack has left: infra.destroy has written FILE",
+    )
     arguments = parser.parse_args()
     if wrong := [text for text in arguments.parameter if "=" not in text]:
         parser.error(f"--parameter takes Name=Value, not {wrong[0]}")
@@ -216,6 +234,7 @@ def main() -> None:
             package_dir=arguments.package_dir,
             confirm=_confirmation(arguments),
             allow_data_loss=arguments.allow_data_loss,
+            adopted=read_kept(arguments.adopt) if arguments.adopt else None,
         )
     except NotDoneError:
         print("nothing is changed")

@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.adoption import write_kept
 from infra.changes import KEPT, QUEUE, SECRET, TABLE
 from infra.clients import CLIENT_CONFIG, session
 from infra.stack import DeploymentError, NotDoneError, Stack
@@ -27,8 +29,11 @@ class Destruction:
         self._stack = Stack(self._client("cloudformation"), stack_name, tell)
         self._tell = tell
 
-    def run(self, ask: Ask, *, with_data: bool = False) -> None:
-        """Show what goes and what stays, ask, and do it; NotDoneError when the answer is another."""
+    def run(self, ask: Ask, kept_file: Path, *, with_data: bool = False) -> None:
+        """Show what goes and what stays, ask, and do it; NotDoneError when the answer is another.
+
+        What stays is written down in a file, by which a new stack can adopt it.
+        """
         name = self._stack.name
         if self._stack.describe() is None:
             raise DeploymentError(f"there is no stack {name}")
@@ -45,7 +50,9 @@ class Destruction:
             self._delete_tables(kept[TABLE])
             self._delete_secrets(kept[SECRET])
         else:
+            write_kept(kept, kept_file)
             self._tell_what_stays(kept)
+            self._tell(f"a new stack has it by `infra.deploy --adopt {kept_file}`")
 
     def _client(self, service: Any) -> Any:
         return session(self._endpoint_url).client(
@@ -106,6 +113,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--stack-name", help="vestnik-<stage> by default")
     parser.add_argument("--data", action="store_true", help="delete its tables and secrets, too")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        metavar="FILE",
+        help="where what stays is written down; kept-<stack>.json by default",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     return parser.parse_args()
 
@@ -116,7 +129,8 @@ def main() -> None:
     name = arguments.stack_name or f"vestnik-{arguments.stage}"
     ask: Ask = _agree if arguments.yes else _ask
     try:
-        Destruction(name, arguments.endpoint_url, print).run(ask, with_data=arguments.data)
+        kept_file = arguments.kept or Path(f"kept-{name}.json")
+        Destruction(name, arguments.endpoint_url, print).run(ask, kept_file, with_data=arguments.data)
     except NotDoneError as refusal:
         sys.exit(str(refusal))
     except EOFError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import CapabilityType
     from mypy_boto3_cloudformation.type_defs import (
         ParameterTypeDef,
+        ResourceToImportTypeDef,
         StackEventTypeDef,
         StackResourceSummaryTypeDef,
         StackTypeDef,
@@ -26,7 +27,8 @@ _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed"
 _CAPABILITIES: "list[CapabilityType]" = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _CREATION_FAILED = "ROLLBACK_COMPLETE"
 _NOTHING_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS", _CREATION_FAILED)
-_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE")
+_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted", "IMPORT": "adopted"}
 _THEN = {
     "ROLLBACK_COMPLETE": "\nWhat had been made is gone again; the next deployment begins anew.",
     "UPDATE_ROLLBACK_COMPLETE": "\nEverything is as it was before.",
@@ -127,6 +129,26 @@ class Stack:
         known = self.parameters() if kind == "UPDATE" else {}
         parameters = list(_parameters(declared, known, given))
         return self._change(kind, parameters, given, {"TemplateURL": template_url}, review)
+
+    def adopt(
+        self, template_url: str, given: dict[str, str], resources: "list[ResourceToImportTypeDef]"
+    ) -> None:
+        """Make a stack of resources that are there, and of nothing else."""
+        if self._kind_of_change() != "CREATE":
+            raise DeploymentError(
+                f"{self.name} is there already: only a new stack adopts what is left of another"
+            )
+        change_set = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"adopt-{uuid.uuid4().hex}",
+            ChangeSetType="IMPORT",
+            ResourcesToImport=resources,
+            Parameters=list(_parameters(given, {}, given)),
+            TemplateURL=template_url,
+        )["Id"]
+        with self._forgotten_unless_done("CREATE", change_set):
+            self._is_a_change(change_set)
+        self._execute(change_set, {each["LogicalResourceId"] for each in resources})
 
     def change_parameters(self, given: dict[str, str]) -> bool:
         """Give a stack that is there other parameters and leave all else; False when it already has them."""
@@ -261,7 +283,7 @@ class Stack:
                 status = event["ResourceStatus"]
             elif event["LogicalResourceId"] in resources:  # an emulator reports the others too
                 failures += self._tell_event(event)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"):
+        if status not in _DONE:
             reasons = "\n".join(failures) or "  CloudFormation gives no reason"
             raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}{_THEN.get(status, '')}")
 

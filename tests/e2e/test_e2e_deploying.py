@@ -70,6 +70,11 @@ class Account:
     def tables(self) -> set[str]:
         return set(self.client("dynamodb").list_tables(Limit=100)["TableNames"])
 
+    def secret_values(self) -> set[str]:
+        """What is in the stack's secrets."""
+        client = self.client("secretsmanager")
+        return {client.get_secret_value(SecretId=each)["SecretString"] for each in self.names(SECRET)}
+
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
@@ -189,17 +194,28 @@ def test_a_domain_comes_and_goes_and_the_public_url_with_it(stack: Account) -> N
     assert stack.client("apigateway").get_domain_names()["items"] == []
 
 
-def test_what_is_destroyed_leaves_its_data(stack: Account) -> None:
-    tables, secrets = stack.names(TABLE), stack.names(SECRET)
+def test_what_is_destroyed_leaves_its_data_and_a_new_stack_takes_it_over(
+    stack: Account, tmp_path: Path
+) -> None:
+    kept = str(tmp_path / "kept.json")
+    tables, secrets, values = stack.names(TABLE), stack.names(SECRET), stack.secret_values()
     for answers in ("dev\n", ""):
         assert stack.run("destroy", answers=answers).returncode == 1
         assert stack.stack() is not None
-    said = stack.done("destroy", answers="prod\n")
+    said = stack.done("destroy", "--kept", kept, answers="prod\n")
     assert stack.stack() is None
     assert stack.tables() == tables
     assert {line.partition(" = ")[2] for line in said.splitlines() if " = " in line} == tables | secrets
     assert stack.client("sqs").list_queues().get("QueueUrls", []) == []
     assert stack.client("lambda").list_functions()["Functions"] == []
+    said = stack.done("deploy", "--yes", "--adopt", kept)
+    assert said.count("  adopted ") == len(tables)
+    assert (stack.names(TABLE), stack.secret_values()) == (tables, values)
+    assert "already is as asked" in stack.done("deploy", "--yes", "--adopt", kept)
+    other = tmp_path / "other.json"
+    other.write_text(Path(kept).read_text().replace("-AdminsTable-", "-OtherTable-"))
+    refused = stack.run("deploy", "--yes", "--adopt", str(other))
+    assert "only a new stack adopts what is left of another" in refused.stderr
 
 
 def test_data_is_destroyed_after_a_second_question_only(stack: Account) -> None:
