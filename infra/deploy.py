@@ -39,7 +39,7 @@ def deploy(
     allow_data_loss: bool = False,
     adopted: Kept | None = None,
 ) -> dict[str, str]:
-    """Create or update the stack from a built package; its outputs.
+    """Create or update the stack from a built package; its outputs and its PublicUrl.
 
     A parameter that is not given is what the stage's file says; else it keeps its value, or has its default
     when the stack is new. Without a PublicUrl the stack is given its domain's, or the API's own as soon as
@@ -83,7 +83,7 @@ def deploy(
         stack.apply(template_url, declared, {**given, "PublicUrl": address})
     if secrets is not None:
         secrets.put_into(stack.resources(SECRET))
-    return stack.outputs()
+    return {**stack.outputs(), "PublicUrl": stack.parameters().get("PublicUrl", "")}
 
 
 def _tell_changes(name: str, changes: list[Change], tell: Callable[[str], None]) -> None:

@@ -147,7 +147,7 @@ def wrong_aws_commands(block: Block) -> Iterator[str]:
         if not words or words[0] != "aws":
             continue
         service, operation, *options = words[1:]
-        known = _options(service).get(operation)
+        known = _HIGH_LEVEL.get(f"{service} {operation}") or _options(service).get(operation)
         if known is None:
             yield f"aws has no {service} {operation}"
             continue
@@ -158,6 +158,8 @@ def wrong_aws_commands(block: Block) -> Iterator[str]:
 
 
 GLOBAL_OPTIONS = {"--region", "--query", "--output", "--profile"}
+_HIGH_LEVEL = {"s3 rb": {"--force": False}}
+"""What the CLI has beside the operations of services."""
 
 
 @cache
