@@ -87,6 +87,9 @@ class ArtifactBucket:
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
+        self._refuse_plain_http()
+
+    def _refuse_plain_http(self) -> None:
         arn = f"arn:{self._partition}:s3:::{self.name}"
         self._client.put_bucket_policy(Bucket=self.name, Policy=json.dumps(tls_only(arn)))
 

@@ -12,12 +12,18 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
+from infra.adoption import read_kept
 from infra.changes import QUEUE, SECRET, TABLE
+from infra.deploy import deploy
+from infra.destroy import Destruction
 from infra.package import PROJECT, package
+from infra.stack import NotDoneError
 from infra.stages import settings_of
 from infra.template_parts import dump_template, read_template, write_template
 from localstack.emulator import Emulator
+from tests.support.policy_scan import actions
 
 pytestmark = pytest.mark.e2e
 
@@ -227,3 +233,41 @@ def test_data_is_destroyed_after_a_second_question_only(stack: Account) -> None:
     live = stack.client("secretsmanager").list_secrets()["SecretList"]
     assert [each for each in live if each["Name"].startswith(STACK)] == []
     assert "there is no stack" in stack.run("destroy", "--yes").stderr
+
+
+IAM_ACTIONS = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "sts:GetCallerIdentity": None,  # everybody may
+}
+"""Calls whose permission has another name."""
+
+
+def test_who_deploys_calls_nothing_that_their_policy_does_not_allow(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in account.emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    called: set[str] = set()
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(client: Any, operation: str, params: Any) -> Any:
+        called.add(f"{client.meta.service_model.service_name}:{operation}")
+        return original(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    endpoint, kept = account.emulator.endpoint_url, tmp_path / "kept.json"
+    of_prod: dict[str, Any] = {
+        "endpoint_url": endpoint, "stack_name": "vestnik-other", "tell": lambda line: None,
+    }  # fmt: skip
+    with pytest.raises(NotDoneError):
+        deploy("prod", **of_prod, confirm=lambda: False)
+    deploy("prod", **of_prod)
+    Destruction("vestnik-other", endpoint, print).run(lambda question, expected: True, kept)
+    deploy("prod", **of_prod, adopted=read_kept(kept))
+    Destruction("vestnik-other", endpoint, print).run(lambda question, expected: True, kept, with_data=True)
+    needed = {IAM_ACTIONS.get(each, each) for each in called} - {None}
+    assert needed - actions("deployer") == set()
+    assert {"cloudformation:ExecuteChangeSet", "dynamodb:DeleteTable", "s3:PutObject"} <= needed

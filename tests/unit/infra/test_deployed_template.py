@@ -254,6 +254,7 @@ def test_tables_are_on_demand_recoverable_encrypted_and_nameless(tables: Resourc
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert table["SSESpecification"] == {"SSEEnabled": True}
+        assert table["DeletionProtectionEnabled"] == {"Fn::If": ["ProtectsTables", True, False]}
         assert "TableName" not in table
 
 
@@ -261,6 +262,15 @@ def test_indexes_hold_keys_only(tables: Resources) -> None:
     for table in tables.values():
         for index in table.get("GlobalSecondaryIndexes", []):
             assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_without_a_domain_there_is_nothing_of_one(template: dict[str, Any], resources: Resources) -> None:
+    conditional = {name: body["Condition"] for name, body in resources.items() if "Condition" in body}
+    assert {name for name in resources if name.startswith("ApiDomain")} <= conditional.keys()
+    assert conditional["ApiDomain"] == conditional["ApiDomainMapping"] == "HasDomain"
+    assert conditional["ApiDomainRecord"] == "HasRecord"
+    assert template["Outputs"]["DomainTarget"]["Condition"] == "HasDomain"
+    assert template["Parameters"]["DomainName"]["Default"] == ""
 
 
 def test_no_secret_is_in_the_template(template: dict[str, Any], secrets: Resources) -> None:

@@ -13,9 +13,9 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from infra import stages
-from infra.artifacts import ArtifactBucket
+from infra.artifacts import ArtifactBucket, tls_only
 from infra.deploy import _check_settings, _defaults, deploy
-from infra.stack import DeploymentError, Stack
+from infra.stack import DeploymentError, NotDoneError, Stack
 from infra.template_parts import join_parts
 
 TEMPLATE: dict[str, Any] = {
@@ -36,6 +36,8 @@ CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/deploy/
 @pytest.fixture(autouse=True)
 def account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setattr(stages, "FOLDER", tmp_path_factory.mktemp("stages"))
+    # moto takes no note of a policy's condition: it would refuse everything.
+    monkeypatch.setattr(ArtifactBucket, "_refuse_plain_http", lambda bucket: None)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -62,6 +64,13 @@ def test_the_bucket_is_private_encrypted_and_made_once() -> None:
     assert client.get_bucket_encryption(Bucket=bucket.name)["ServerSideEncryptionConfiguration"]["Rules"]
 
 
+def test_the_bucket_refuses_what_comes_without_tls_and_nothing_else() -> None:
+    (statement,) = tls_only("arn:aws:s3:::bucket")["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]
+
+
 @mock_aws
 def test_an_object_is_named_by_its_content() -> None:
     bucket = ArtifactBucket(None)
@@ -80,6 +89,49 @@ def test_a_parameter_that_is_not_given_again_keeps_its_value() -> None:
     stack.apply(url, TEMPLATE["Parameters"], {"Seconds": "45"})
     stack.apply(url, TEMPLATE["Parameters"], {"Stage": "other"})
     assert stack.parameters() == {"Stage": "other", "PublicUrl": "", "Seconds": "45"}
+
+
+@mock_aws
+def test_an_option_goes_before_the_stages_file_and_that_before_what_the_stack_has(
+    package_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stages.FOLDER / "dev.yaml").write_text("Seconds: 20")
+
+    def seconds_after(**given: str) -> str:
+        deploy(parameters={"PublicUrl": "", **given}, package_dir=package_dir, tell=_say_nothing)
+        return Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing).parameters()["Seconds"]
+
+    assert seconds_after() == "20"
+    assert seconds_after(Seconds="45") == "45"
+    assert seconds_after() == "20"
+    (stages.FOLDER / "dev.yaml").write_text("")
+    assert seconds_after(Seconds="50") == seconds_after() == "50"
+
+
+@mock_aws
+def test_what_would_lose_data_is_refused_unless_that_is_said(package_dir: Path) -> None:
+    given = {"PublicUrl": ""}
+    deploy(parameters=given, package_dir=package_dir, tell=_say_nothing)
+    template = {**TEMPLATE, "Resources": {"Other": TEMPLATE["Resources"]["Queue"]}}
+    (package_dir / "template.yaml").write_text(json.dumps(template))
+    stack, told = Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing), list[str]()
+    with pytest.raises(DeploymentError, match="Queue with its messages"):
+        deploy(parameters=given, package_dir=package_dir, tell=told.append)
+    assert "  - remove Queue (AWS::SQS::Queue)" in told
+    assert stack.resources("AWS::SQS::Queue").keys() == {"Queue"}
+    deploy(parameters=given, package_dir=package_dir, tell=_say_nothing, allow_data_loss=True)
+    assert stack.resources("AWS::SQS::Queue").keys() == {"Other"}
+
+
+@mock_aws
+def test_what_is_not_wanted_leaves_nothing(package_dir: Path) -> None:
+    with pytest.raises(NotDoneError):
+        deploy(
+            parameters={"PublicUrl": ""}, package_dir=package_dir, tell=_say_nothing, confirm=lambda: False
+        )
+    client = boto3.client("cloudformation")
+    assert client.describe_stacks()["Stacks"] == []
+    assert boto3.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
 @mock_aws
