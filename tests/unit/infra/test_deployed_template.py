@@ -71,6 +71,18 @@ def test_cfn_lint_has_nothing_to_say(built: Package) -> None:
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+def test_it_has_nothing_to_say_of_what_cloudformation_makes_of_it(
+    transformed: dict[str, Any], tmp_path: Path
+) -> None:
+    assert {"Rules", "Outputs", "Conditions", "Mappings"} <= transformed.keys()
+    assert not any(each["Type"].startswith("AWS::Serverless::") for each in transformed["Resources"].values())
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(transformed))
+    linter = Path(sys.executable).with_name("cfn-lint")
+    linted = subprocess.run([linter, path], capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
 def test_chalice_finds_the_configuration_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
