@@ -148,7 +148,11 @@ class Stack:
         )["Id"]
         with self._forgotten_unless_done("CREATE", change_set):
             self._is_a_change(change_set)
-        self._execute(change_set, {each["LogicalResourceId"] for each in resources})
+        # A failure must not take what was there before: without what a deployment asks for beside.
+        self._watch(
+            lambda: self._client.execute_change_set(ChangeSetName=change_set, StackName=self.name),
+            {each["LogicalResourceId"] for each in resources},
+        )
 
     def change_parameters(self, given: dict[str, str]) -> bool:
         """Give a stack that is there other parameters and leave all else; False when it already has them."""

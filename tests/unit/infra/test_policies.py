@@ -38,7 +38,8 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
     "AWS::DynamoDB::Table": (
         "dynamodb",
         {"CreateTable", "DeleteTable", "DescribeTable", "UpdateTable", "DescribeContinuousBackups",
-         "UpdateContinuousBackups", "DescribeTimeToLive", "UpdateTimeToLive", "ListTagsOfResource"} | TAGS,
+         "UpdateContinuousBackups", "DescribeContributorInsights", "DescribeKinesisStreamingDestination",
+         "GetResourcePolicy", "DescribeTimeToLive", "UpdateTimeToLive", "ListTagsOfResource"} | TAGS,
     ),
     "AWS::IAM::Role": (
         "iam",
@@ -49,7 +50,8 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
     "AWS::Lambda::Permission": ("lambda", {"AddPermission", "RemovePermission", "GetPolicy"}),
     "AWS::Logs::LogGroup": (
         "logs",
-        {"CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "PutRetentionPolicy", "ListTagsForResource"}
+        {"CreateLogGroup", "DeleteLogGroup", "DescribeIndexPolicies", "DescribeLogGroups",
+         "GetDataProtectionPolicy", "PutRetentionPolicy", "ListTagsForResource"}
         | TAGS,
     ),
     "AWS::SQS::Queue": (
@@ -65,7 +67,7 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
         "lambda",
         {"CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionCode",
          "UpdateFunctionConfiguration", "PutFunctionConcurrency", "DeleteFunctionConcurrency", "ListTags",
-         "GetFunctionCodeSigningConfig", "GetRuntimeManagementConfig"} | TAGS,
+         "GetFunctionCodeSigningConfig", "GetFunctionRecursionConfig", "GetRuntimeManagementConfig"} | TAGS,
     ),
     "AWS::Lambda::EventSourceMapping": (
         "lambda",
@@ -79,7 +81,8 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
     ),
     "AWS::Events::Rule": (
         "events",
-        {"PutRule", "DeleteRule", "DescribeRule", "PutTargets", "RemoveTargets", "ListTargetsByRule"},
+        {"PutRule", "DeleteRule", "DescribeRule", "ListTagsForResource", "PutTargets", "RemoveTargets",
+         "ListTargetsByRule"},
     ),
 }  # fmt: skip
 """What CloudFormation calls, with the rights of who deploys, to make, change and delete a type."""
