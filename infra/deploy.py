@@ -74,6 +74,10 @@ def deploy(
     if adopted is not None:
         secrets = KeptSecrets(adopted, endpoint_url)
         if stack.resources(TABLE) != adopted[TABLE]:  # else it has adopted them, and broke off then
+            for name, table in sorted(adopted[TABLE].items()):
+                tell(f"  < import {name}, which is {table}")
+            if not confirm():
+                raise NotDoneError("nothing is changed")
             tables = dump_template(template_of(adopted, template)).encode()
             protection = {"DeletionProtection": resulting["DeletionProtection"]}
             stack.adopt(ArtifactBucket(endpoint_url).put_at(tables, ".yaml"), protection, imports(adopted))

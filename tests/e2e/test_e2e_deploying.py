@@ -214,6 +214,9 @@ def test_what_is_destroyed_leaves_its_data_and_a_new_stack_takes_it_over(
     assert {line.partition(" = ")[2] for line in said.splitlines() if " = " in line} == tables | secrets
     assert stack.client("sqs").list_queues().get("QueueUrls", []) == []
     assert stack.client("lambda").list_functions()["Functions"] == []
+    shown = stack.done("deploy", "--dry-run", "--adopt", kept)
+    assert shown.count("  < import ") == len(tables)
+    assert stack.stack() is None
     said = stack.done("deploy", "--yes", "--adopt", kept)
     assert said.count("  adopted ") == len(tables)
     assert (stack.names(TABLE), stack.secret_values()) == (tables, values)
@@ -270,4 +273,4 @@ def test_who_deploys_calls_nothing_that_their_policy_does_not_allow(
     Destruction("vestnik-other", endpoint, print).run(lambda question, expected: True, kept, with_data=True)
     needed = {IAM_ACTIONS.get(each, each) for each in called} - {None}
     assert needed - actions("deployer") == set()
-    assert {"cloudformation:ExecuteChangeSet", "dynamodb:DeleteTable", "s3:PutObject"} <= needed
+    assert {"cloudformation:ExecuteChangeSet", "dynamodb:DeleteTable", "s3:PutBucketPolicy"} <= needed

@@ -5,26 +5,19 @@ role in the template: a call that the role does not allow is red, and so is a pe
 """
 
 import copy
-import io
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
-from chalicelib.domain.results import Permanent
-from chalicelib.services import send_again
-from infra import manage
 from infra.definitions import queue_definitions
 from infra.template_parts import join_parts
 from tests.faults.functions import FUNCTIONS
 from tests.support.aws import World, use_test_account
 from tests.support.calls import CallRecorder
-from tests.support.driving import ANNA, BORIS, CARL, Everything
-from tests.support.policy_scan import actions
+from tests.support.driving import Everything
 from tests.support.roles import Grant, Resources, as_list, functions, granted, logical_id, role_of, statements
 from tests.support.smtp import ScriptedSmtp
 
@@ -52,6 +45,7 @@ def used(smtp_server: ScriptedSmtp) -> Iterator[Used]:
             world = World(monkeypatch)
             recorder = CallRecorder(world, monkeypatch)
             Everything(world, recorder, smtp_server, monkeypatch).happens()
+            assert recorder.unknown == []
             yield recorder.used
 
 
@@ -131,48 +125,6 @@ def with_statements(function: str, changed: list[dict[str, Any]]) -> Resources:
     role = copy.deepcopy(RESOURCES[name])
     role["Properties"]["Policies"] = [{"PolicyName": "calls", "PolicyDocument": {"Statement": changed}}]
     return {**RESOURCES, name: role}
-
-
-def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
-    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(manage, "use_stack", lambda stack_name, endpoint_url: None)
-    recorder = CallRecorder(world, monkeypatch)
-    world.knows([BORIS])
-    world.channel.by_default = Permanent("no")
-    notification = world.submit([BORIS]).notification_id
-    world.settle()
-    contacts = tmp_path / "contacts.csv"
-    contacts.write_text(f"user_id,email\n{CARL},carl@example.com\n")
-    monkeypatch.setattr("sys.stdin", io.StringIO("password\n"))
-    monkeypatch.setattr(send_again, "SETTLED_AFTER_SECONDS", 0)
-    for command in (
-        "create-administrator anna",
-        "set-password anna",
-        "token anna",
-        "register-application shop",
-        f"user-token {ANNA}",
-        f"add-contact {ANNA} --email anna@example.com",
-        f"import-contacts {contacts}",
-        "smtp-login vestnik",
-        "rotate-key token",
-        f"show {notification} --recipients 5",
-        f"send-again {notification}",
-        f"export-user {BORIS}",
-        f"erase {BORIS}",
-    ):
-        monkeypatch.setattr(sys, "argv", ["manage", *command.split()])
-        with recorder.acting("operator"):
-            manage.main()
-    called = {action for action, _ in recorder.used["operator"]}
-    allowed = {
-        each for each in actions("operator") if each.split(":")[0] in ("dynamodb", "secretsmanager", "sqs")
-    }
-    assert called | LOOKED_AT == allowed
-
-
-LOOKED_AT = {"sqs:GetQueueAttributes"}
-"""What `infra.manage consumers` looks at; the emulator's tests run it."""
 
 
 def test_every_function_is_driven(used: Used) -> None:

@@ -13,6 +13,10 @@ Grant = tuple[str, str]
 Resources = Mapping[str, Any]
 
 
+class UnknownCallError(Exception):
+    """A call of a service that no function has called yet."""
+
+
 def functions(resources: Resources) -> list[str]:
     """The functions that have a role, by their ids in the template."""
     return sorted(name for name, body in resources.items() if "Role" in body.get("Properties", {}))
@@ -61,7 +65,9 @@ def needed(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
         for name in names:
             yield f"dynamodb:{operation}", logical_id(f"{name.upper()}_TABLE") + index
     else:
-        raise AssertionError(f"{service}:{operation}: what permission is that? Say it here")
+        raise UnknownCallError(
+            f"{service}:{operation}: what permission is that? tests/support/roles.py says it"
+        )
 
 
 def logical_id(variable: str) -> str:
