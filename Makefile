@@ -68,8 +68,12 @@ package: $(READY) ## Build what is deployed; STAGE=dev
 	@$(RUN) -m infra.package --stage '$(STAGE)'
 
 .PHONY: deploy
-deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOINT=http://...; STAGE=dev
-	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)')
+deploy: package ## Deploy by CloudFormation to AWS, or to an emulator at ENDPOINT=http://...; STAGE=dev, YES=1, DRY=1 only shows
+	@$(RUN) -m infra.deploy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)') $(if $(DRY),--dry-run) $(if $(YES),--yes) $(if $(ADOPT),--adopt '$(ADOPT)')
+
+.PHONY: destroy
+destroy: $(READY) ## Delete a deployed stack, after a question; tables and secrets stay unless DATA=1; STAGE=dev, ENDPOINT=..., YES=1
+	@$(RUN) -m infra.destroy --stage '$(STAGE)' $(if $(ENDPOINT),--endpoint-url '$(ENDPOINT)') $(if $(DATA),--data) $(if $(YES),--yes)
 
 .PHONY: test
 test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end, in a browser, fuzzed

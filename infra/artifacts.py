@@ -1,6 +1,8 @@
 """The bucket CloudFormation reads the code and the template from."""
 
 import hashlib
+import json
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -14,14 +16,20 @@ class ArtifactBucket:
         clients = session(endpoint_url)
         self._client = clients.client("s3", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
         identity = clients.client("sts", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
-        self._account: str = identity.get_caller_identity()["Account"]
+        caller = identity.get_caller_identity()
+        self._account: str = caller["Account"]
+        self._partition = caller["Arn"].split(":")[1]
         self._region = clients.region_name
         self.name = f"vestnik-artifacts-{self._account}-{self._region}"
 
     def ensure(self) -> None:
-        """Create the bucket when it is missing: encrypted, closed to the public."""
+        """Have the bucket: encrypted, closed to the public, and read over TLS only.
+
+        Nothing in it expires: a stack that is rolled back asks for the code that it had before.
+        """
         if not self._is_there():
             self._create()
+        self._protect()
 
     def put(self, content: bytes, suffix: str) -> str:
         """Upload the content unless it is there already; its key."""
@@ -35,6 +43,10 @@ class ArtifactBucket:
                 Bucket=self.name, Key=key, Body=content, ExpectedBucketOwner=self._account
             )
         return key
+
+    def put_at(self, content: bytes, suffix: str) -> str:
+        """The same; the address where CloudFormation reads it."""
+        return self.url(self.put(content, suffix))
 
     def url(self, key: str) -> str:
         """The address CloudFormation reads an object from, in the form emulators know too."""
@@ -57,6 +69,9 @@ class ArtifactBucket:
                 Bucket=self.name,
                 CreateBucketConfiguration={"LocationConstraint": self._region},  # type: ignore[typeddict-item]
             )
+
+    def _protect(self) -> None:
+        """Also what a first deployment that broke off has left open."""
         self._client.put_public_access_block(
             Bucket=self.name,
             PublicAccessBlockConfiguration={
@@ -72,3 +87,24 @@ class ArtifactBucket:
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
+        self._refuse_plain_http()
+
+    def _refuse_plain_http(self) -> None:
+        arn = f"arn:{self._partition}:s3:::{self.name}"
+        self._client.put_bucket_policy(Bucket=self.name, Policy=json.dumps(tls_only(arn)))
+
+
+def tls_only(bucket_arn: str) -> dict[str, Any]:
+    """A bucket's policy that refuses what is asked without TLS."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket_arn, f"{bucket_arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }

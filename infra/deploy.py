@@ -12,12 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.settings import SettingsError, load
+from infra import domain
+from infra.adoption import Kept, KeptSecrets, imports, read_kept, template_of
 from infra.artifacts import ArtifactBucket
+from infra.changes import SECRET, TABLE, Change, losses
 from infra.clients import CLIENT_CONFIG, session
 from infra.consumers import RESERVE, Plan, Trio, account_warning, check_consumers
 from infra.consumers_now import Platform
 from infra.package import PROJECT
-from infra.stack import DeploymentError, Stack
+from infra.stack import DeploymentError, NotDoneError, Stack
+from infra.stages import ASKS_FIRST, settings_of
 from infra.template_parts import dump_template, read_template
 
 _EMULATED_API = "/_aws/execute-api/"
@@ -31,13 +35,18 @@ def deploy(
     parameters: dict[str, str] | None = None,
     package_dir: Path | None = None,
     tell: Callable[[str], None] = print,
+    confirm: Callable[[], bool] = lambda: True,
+    allow_data_loss: bool = False,
+    adopted: Kept | None = None,
 ) -> dict[str, str]:
-    """Create or update the stack from a built package; its outputs.
+    """Create or update the stack from a built package; its outputs and its PublicUrl.
 
-    A parameter that is not given keeps its value, or has its default when the stack is new. Without a
-    PublicUrl the stack is given the API's own address as soon as that is known.
+    A parameter that is not given is what the stage's file says; else it keeps its value, or has its default
+    when the stack is new. Without a PublicUrl the stack is given its domain's, or the API's own as soon as
+    that is known. What will be changed is told, and done if it is confirmed; NotDoneError if not. A new stack
+    may adopt the tables and secrets that another has left.
     """
-    given = {"Stage": stage, **(parameters or {})}
+    given = {"Stage": stage, **settings_of(stage), **(parameters or {})}
     template = _read_package_template(package_dir or PROJECT / "build" / stage)
     declared = template["Parameters"]
     if unknown := given.keys() - declared.keys():
@@ -47,15 +56,44 @@ def deploy(
     before = stack.parameters()
     resulting = {**_defaults(declared), **before, **given}
     trios = check_consumers(resulting)
+    domain.check(resulting)
     _check_settings(template, resulting)
     if trios:
         _tell_plans(Platform(stack, endpoint_url), trios, before, resulting, tell)
     template_url = _upload(template, package_dir or PROJECT / "build" / stage, endpoint_url)
-    if not stack.apply(template_url, declared, given):
+
+    def review(changes: list[Change]) -> bool:
+        _tell_changes(stack.name, changes, tell)
+        if (lost := losses(changes)) and not allow_data_loss:
+            raise DeploymentError(
+                "the service would lose (--allow-data-loss permits it):\n" + "\n".join(lost)
+            )
+        return confirm()
+
+    secrets = None
+    if adopted is not None:
+        secrets = KeptSecrets(adopted, endpoint_url)
+        if stack.resources(TABLE) != adopted[TABLE]:  # else it has adopted them, and broke off then
+            for name, table in sorted(adopted[TABLE].items()):
+                tell(f"  < import {name}, which is {table}")
+            if not confirm():
+                raise NotDoneError("nothing is changed")
+            tables = dump_template(template_of(adopted, template)).encode()
+            protection = {"DeletionProtection": resulting["DeletionProtection"]}
+            stack.adopt(ArtifactBucket(endpoint_url).put_at(tables, ".yaml"), protection, imports(adopted))
+    if not stack.apply(template_url, declared, given, review):
         tell(f"{stack.name} already is as asked")
-    if "PublicUrl" not in given and (address := _missing_public_url(stack, endpoint_url)):
+    if "PublicUrl" not in given and (address := _missing_public_url(stack, before, endpoint_url)):
         stack.apply(template_url, declared, {**given, "PublicUrl": address})
-    return stack.outputs()
+    if secrets is not None:
+        secrets.put_into(stack.resources(SECRET))
+    return {**stack.outputs(), "PublicUrl": stack.parameters().get("PublicUrl", "")}
+
+
+def _tell_changes(name: str, changes: list[Change], tell: Callable[[str], None]) -> None:
+    tell(f"{name}: {len(changes)} resources are changed" if changes else f"{name}: only outputs are changed")
+    for change in changes:
+        tell(str(change))
 
 
 def _defaults(declared: dict[str, Any]) -> dict[str, str]:
@@ -121,17 +159,19 @@ def _upload(template: dict[str, Any], package_dir: Path, endpoint_url: str | Non
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": bucket.name, "Key": code}
-    return bucket.url(bucket.put(dump_template(template).encode(), ".yaml"))
+    return bucket.put_at(dump_template(template).encode(), ".yaml")
 
 
-def _missing_public_url(stack: Stack, endpoint_url: str | None) -> str | None:
+def _missing_public_url(stack: Stack, before: dict[str, str], endpoint_url: str | None) -> str | None:
     """The address to hand to the stack; None when it has a right one."""
-    outputs, known = stack.outputs(), stack.parameters()["PublicUrl"]
-    if endpoint_url is None:
-        return None if known else outputs["EndpointURL"].rstrip("/")
+    outputs, parameters = stack.outputs(), stack.parameters()
+    known, own = parameters["PublicUrl"], outputs["EndpointURL"].rstrip("/")
     # On an emulator a changed route may give the API a new id: an address of this form follows it.
-    address = f"{endpoint_url}{_EMULATED_API}{outputs['RestAPIId']}/api"
-    return address if known != address and (not known or _EMULATED_API in known) else None
+    if endpoint_url is not None:
+        own = f"{endpoint_url}{_EMULATED_API}{outputs['RestAPIId']}/api"
+    right = domain.public_url(parameters) or own
+    made_here = known in ("", own, domain.public_url(before)) or _EMULATED_API in known
+    return right if made_here and known != right else None
 
 
 def _arguments() -> argparse.Namespace:
@@ -145,10 +185,44 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stack-name", help="vestnik-<stage> by default")
     parser.add_argument("--parameter", action="append", default=[], metavar="Name=Value")
     parser.add_argument("--package-dir", type=Path, help="build/<stage> by default")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")
+    asking = parser.add_mutually_exclusive_group()
+    asking.add_argument(
+        "--confirm",
+        action="store_true",
+        help="ask before anything is changed; by default so for prod at a terminal",
+    )
+    asking.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--allow-data-loss",
+        action="store_true",
+        help="replace or remove tables, secrets and queues, too: the service goes on without what is in them",
+    )
+    parser.add_argument(
+        "--adopt",
+        type=Path,
+        metavar="FILE",
+        help="begin with the tables and secrets that another stack has left: infra.destroy has written FILE",
+    )
     arguments = parser.parse_args()
     if wrong := [text for text in arguments.parameter if "=" not in text]:
         parser.error(f"--parameter takes Name=Value, not {wrong[0]}")
     return arguments
+
+
+def _confirmation(arguments: argparse.Namespace) -> Callable[[], bool]:
+    """How it is decided whether what was shown is to be done."""
+    if arguments.dry_run:
+        return lambda: False
+    asks = arguments.confirm or (arguments.stage in ASKS_FIRST and sys.stdin.isatty() and not arguments.yes)
+    return _is_wanted if asks else lambda: True
+
+
+def _is_wanted() -> bool:
+    try:
+        return input("Change it? (yes or no) ").strip().lower() == "yes"
+    except EOFError:  # nobody is there
+        return False
 
 
 def main() -> None:
@@ -162,7 +236,13 @@ def main() -> None:
             stack_name=arguments.stack_name,
             parameters=dict(text.split("=", 1) for text in arguments.parameter),
             package_dir=arguments.package_dir,
+            confirm=_confirmation(arguments),
+            allow_data_loss=arguments.allow_data_loss,
+            adopted=read_kept(arguments.adopt) if arguments.adopt else None,
         )
+    except NotDoneError:
+        print("nothing is changed")
+        sys.exit(0 if arguments.dry_run else 1)
     except (DeploymentError, BotoCoreError, ClientError) as failure:
         sys.exit(f"Not deployed: {failure}")
     for name, value in sorted(outputs.items()):

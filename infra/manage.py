@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from infra import consumers_command, rotate_key
+from infra import consumers_command, rotate_key, smtp_login
 from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -226,6 +226,12 @@ def _arguments() -> argparse.ArgumentParser:
         help="after a leak: keep no earlier key; what they signed ends within five minutes, "
         "links in mails that were sent, too",
     )
+    login = command(
+        "smtp-login",
+        smtp_login.run,
+        "keep the mail server's log-in; asks for the password, or reads it from a pipe",
+    )
+    login.add_argument("username")
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")

@@ -2,17 +2,23 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from botocore.exceptions import ClientError
+
+from infra.changes import Change, change_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.literals import CapabilityType
     from mypy_boto3_cloudformation.type_defs import (
         ParameterTypeDef,
+        ResourceToImportTypeDef,
         StackEventTypeDef,
+        StackResourceSummaryTypeDef,
         StackTypeDef,
     )
 
@@ -21,12 +27,33 @@ _NOTHING_TO_CHANGE = ("didn't contain changes", "No updates are to be performed"
 _CAPABILITIES: "list[CapabilityType]" = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _CREATION_FAILED = "ROLLBACK_COMPLETE"
 _NOTHING_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS", _CREATION_FAILED)
-_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE")
+_WORDS = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted", "IMPORT": "adopted"}
+_THEN = {
+    "ROLLBACK_COMPLETE": "\nWhat had been made is gone again; the next deployment begins anew.",
+    "UPDATE_ROLLBACK_COMPLETE": "\nEverything is as it was before.",
+    "UPDATE_ROLLBACK_FAILED": "\nIt could not be brought back: mend the reason, then "
+    "`aws cloudformation continue-update-rollback --stack-name …`, and deploy again.",
+}
+"""What a failure means for who reads of it."""
 _CANCELLED = "cancelled"  # the resources that were under way when another failed
 
 
 class DeploymentError(Exception):
     """The stack could not be brought to what was asked; the message says why."""
+
+
+Review = Callable[[list[Change]], bool]
+"""Looks at what a change set would do; whether it is to be done. It may raise instead."""
+
+
+def unseen(changes: list[Change]) -> bool:  # noqa: ARG001 - a review that wants whatever it is
+    """Have it done without anybody looking."""
+    return True
+
+
+class NotDoneError(Exception):
+    """Somebody has looked at what would be done, and did not want it."""
 
 
 class _Template(TypedDict, total=False):
@@ -71,23 +98,61 @@ class Stack:
         """The physical names of what the stack has of a type, by their names in the template."""
         if self.describe() is None:
             return {}
-        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
         return {
             each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
-            for page in pages
-            for each in page["StackResourceSummaries"]
-            if each["ResourceType"] == kind and each["ResourceStatus"] != "DELETE_COMPLETE"
+            for each in self._resources()
+            if each["ResourceType"] == kind
         }
 
-    def apply(self, template_url: str, declared: Iterable[str], given: dict[str, str]) -> bool:
+    def kinds(self) -> Counter[str]:
+        """How many resources of each type the stack has."""
+        return Counter(each["ResourceType"] for each in self._resources())
+
+    def _resources(self) -> "Iterator[StackResourceSummaryTypeDef]":
+        for page in self._client.get_paginator("list_stack_resources").paginate(StackName=self.name):
+            for each in page["StackResourceSummaries"]:
+                if each["ResourceStatus"] != "DELETE_COMPLETE":
+                    yield each
+
+    def apply(
+        self,
+        template_url: str,
+        declared: Iterable[str],
+        given: dict[str, str],
+        review: Review = unseen,
+    ) -> bool:
         """Create or update the stack; False when it already is as asked.
 
-        A parameter that is not given keeps the value it has.
+        A parameter that is not given keeps the value it has. NotDoneError when the review does not want it.
         """
         kind = self._kind_of_change()
         known = self.parameters() if kind == "UPDATE" else {}
         parameters = list(_parameters(declared, known, given))
-        return self._change(kind, parameters, given, {"TemplateURL": template_url})
+        return self._change(kind, parameters, given, {"TemplateURL": template_url}, review)
+
+    def adopt(
+        self, template_url: str, given: dict[str, str], resources: "list[ResourceToImportTypeDef]"
+    ) -> None:
+        """Make a stack of resources that are there, and of nothing else."""
+        if self._kind_of_change() != "CREATE":
+            raise DeploymentError(
+                f"{self.name} is there already: only a new stack adopts what is left of another"
+            )
+        change_set = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"adopt-{uuid.uuid4().hex}",
+            ChangeSetType="IMPORT",
+            ResourcesToImport=resources,
+            Parameters=list(_parameters(given, {}, given)),
+            TemplateURL=template_url,
+        )["Id"]
+        with self._forgotten_unless_done("CREATE", change_set):
+            self._is_a_change(change_set)
+        # A failure must not take what was there before: without what a deployment asks for beside.
+        self._watch(
+            lambda: self._client.execute_change_set(ChangeSetName=change_set, StackName=self.name),
+            {each["LogicalResourceId"] for each in resources},
+        )
 
     def change_parameters(self, given: dict[str, str]) -> bool:
         """Give a stack that is there other parameters and leave all else; False when it already has them."""
@@ -106,16 +171,45 @@ class Stack:
         parameters: "list[ParameterTypeDef]",
         given: dict[str, str],
         template: "_Template",
+        review: Review = unseen,
     ) -> bool:
         change_set = self._create_change_set(kind, parameters, template)
         if self._is_a_change(change_set):
-            self._execute(change_set)
+            changes = self._changes(change_set)
+            with self._forgotten_unless_done(kind, change_set):
+                if not review(changes):
+                    raise NotDoneError("nothing is changed")
+            self._execute(change_set, {each.logical_id for each in changes})
             return True
         self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
         if given.items() <= self.parameters().items():
             return False
+        if not review([]):
+            raise NotDoneError("nothing is changed")
         self._update(parameters, template)
         return True
+
+    @contextmanager
+    def _forgotten_unless_done(self, kind: str, change_set: str) -> Iterator[None]:
+        """Leave nothing behind of a change set that is not to be executed."""
+        try:
+            yield
+        except BaseException:
+            self._client.delete_change_set(ChangeSetName=change_set, StackName=self.name)
+            if kind == "CREATE":  # of a stack that is not there it has made an empty one
+                self._client.delete_stack(StackName=self.name)
+            raise
+
+    def delete(self) -> None:
+        """Delete the stack, and wait until it is gone; what is to outlive it stays."""
+        stack = self.describe()
+        assert stack is not None, f"there is no {self.name}"
+        name, self.name = self.name, stack["StackId"]  # by its name nothing is told of it when it is gone
+        resources = {each["LogicalResourceId"] for each in self._resources()}
+        try:
+            self._watch(lambda: self._client.delete_stack(StackName=stack["StackId"]), resources)
+        finally:
+            self.name = name
 
     def _kind_of_change(self) -> Literal["CREATE", "UPDATE"]:
         stack = self.describe()
@@ -159,15 +253,13 @@ class Stack:
             return False
         raise DeploymentError(f"CloudFormation refuses the change of {self.name}: {reason}")
 
-    def _changed_resources(self, change_set: str) -> set[str]:
+    def _changes(self, change_set: str) -> list[Change]:
         pages = self._client.get_paginator("describe_change_set").paginate(
             ChangeSetName=change_set, StackName=self.name
         )
-        changes = [change for page in pages for change in page["Changes"]]
-        return {change["ResourceChange"]["LogicalResourceId"] for change in changes}
+        return [change_of(change["ResourceChange"]) for page in pages for change in page["Changes"]]
 
-    def _execute(self, change_set: str) -> None:
-        resources = self._changed_resources(change_set)
+    def _execute(self, change_set: str, resources: set[str]) -> None:
         # The tables' Retain is for their data: what a failed deployment has just made would be left over.
         self._watch(
             lambda: self._client.execute_change_set(
@@ -195,9 +287,9 @@ class Stack:
                 status = event["ResourceStatus"]
             elif event["LogicalResourceId"] in resources:  # an emulator reports the others too
                 failures += self._tell_event(event)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        if status not in _DONE:
             reasons = "\n".join(failures) or "  CloudFormation gives no reason"
-            raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}")
+            raise DeploymentError(f"{self.name} is {status}, because of:\n{reasons}{_THEN.get(status, '')}")
 
     def _events_until_settled(self, seen: set[str]) -> "Iterator[StackEventTypeDef]":
         for _ in self._until_deadline():
@@ -215,6 +307,8 @@ class Stack:
         reason = event.get("ResourceStatusReason", "")
         if state == "COMPLETE":
             self._tell(f"  {_WORDS.get(action, action.lower())} {what}")
+        if state == "SKIPPED":
+            self._tell(f"  kept {what}")
         if state == "FAILED" and _CANCELLED not in reason:
             self._tell(f"  FAILED {what}")
             return [f"  {what}: {reason}"]

@@ -1,10 +1,13 @@
 """The package, built once for all tests here, and what is in it."""
 
+import copy
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 from infra.package import Package, package
 from infra.template_parts import read_template
@@ -20,6 +23,19 @@ def built() -> Package:
 @pytest.fixture(scope="session")
 def template(built: Package) -> dict[str, Any]:
     return read_template(built.template)
+
+
+@pytest.fixture(scope="session")
+def transformed(template: dict[str, Any]) -> dict[str, Any]:
+    """What CloudFormation makes of it: AWS's own transform of serverless templates, as it is published."""
+    given = copy.deepcopy(template)
+    for resource in given["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": "packages", "Key": "package.zip"}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        made: dict[str, Any] = Translator({}, Parser()).translate(given, {})
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,18 @@ def test_cfn_lint_has_nothing_to_say(built: Package) -> None:
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+def test_it_has_nothing_to_say_of_what_cloudformation_makes_of_it(
+    transformed: dict[str, Any], tmp_path: Path
+) -> None:
+    assert {"Rules", "Outputs", "Conditions", "Mappings"} <= transformed.keys()
+    assert not any(each["Type"].startswith("AWS::Serverless::") for each in transformed["Resources"].values())
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(transformed))
+    linter = Path(sys.executable).with_name("cfn-lint")
+    linted = subprocess.run([linter, path], capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
 def test_chalice_finds_the_configuration_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -254,6 +266,7 @@ def test_tables_are_on_demand_recoverable_encrypted_and_nameless(tables: Resourc
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert table["SSESpecification"] == {"SSEEnabled": True}
+        assert table["DeletionProtectionEnabled"] == {"Fn::If": ["ProtectsTables", True, False]}
         assert "TableName" not in table
 
 
@@ -261,6 +274,15 @@ def test_indexes_hold_keys_only(tables: Resources) -> None:
     for table in tables.values():
         for index in table.get("GlobalSecondaryIndexes", []):
             assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_without_a_domain_there_is_nothing_of_one(template: dict[str, Any], resources: Resources) -> None:
+    conditional = {name: body["Condition"] for name, body in resources.items() if "Condition" in body}
+    assert {name for name in resources if name.startswith("ApiDomain")} <= conditional.keys()
+    assert conditional["ApiDomain"] == conditional["ApiDomainMapping"] == "HasDomain"
+    assert conditional["ApiDomainRecord"] == "HasRecord"
+    assert template["Outputs"]["DomainTarget"]["Condition"] == "HasDomain"
+    assert template["Parameters"]["DomainName"]["Default"] == ""
 
 
 def test_no_secret_is_in_the_template(template: dict[str, Any], secrets: Resources) -> None:

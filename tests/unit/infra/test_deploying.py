@@ -12,9 +12,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from infra.artifacts import ArtifactBucket
+from infra import stages
+from infra.artifacts import ArtifactBucket, tls_only
 from infra.deploy import _check_settings, _defaults, deploy
-from infra.stack import DeploymentError, Stack
+from infra.stack import DeploymentError, NotDoneError, Stack
 from infra.template_parts import join_parts
 
 TEMPLATE: dict[str, Any] = {
@@ -33,7 +34,10 @@ CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/deploy/
 
 
 @pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(stages, "FOLDER", tmp_path_factory.mktemp("stages"))
+    # moto takes no note of a policy's condition: it would refuse everything.
+    monkeypatch.setattr(ArtifactBucket, "_refuse_plain_http", lambda bucket: None)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -60,6 +64,13 @@ def test_the_bucket_is_private_encrypted_and_made_once() -> None:
     assert client.get_bucket_encryption(Bucket=bucket.name)["ServerSideEncryptionConfiguration"]["Rules"]
 
 
+def test_the_bucket_refuses_what_comes_without_tls_and_nothing_else() -> None:
+    (statement,) = tls_only("arn:aws:s3:::bucket")["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]
+
+
 @mock_aws
 def test_an_object_is_named_by_its_content() -> None:
     bucket = ArtifactBucket(None)
@@ -78,6 +89,49 @@ def test_a_parameter_that_is_not_given_again_keeps_its_value() -> None:
     stack.apply(url, TEMPLATE["Parameters"], {"Seconds": "45"})
     stack.apply(url, TEMPLATE["Parameters"], {"Stage": "other"})
     assert stack.parameters() == {"Stage": "other", "PublicUrl": "", "Seconds": "45"}
+
+
+@mock_aws
+def test_an_option_goes_before_the_stages_file_and_that_before_what_the_stack_has(
+    package_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stages.FOLDER / "dev.yaml").write_text("Seconds: 20")
+
+    def seconds_after(**given: str) -> str:
+        deploy(parameters={"PublicUrl": "", **given}, package_dir=package_dir, tell=_say_nothing)
+        return Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing).parameters()["Seconds"]
+
+    assert seconds_after() == "20"
+    assert seconds_after(Seconds="45") == "45"
+    assert seconds_after() == "20"
+    (stages.FOLDER / "dev.yaml").write_text("")
+    assert seconds_after(Seconds="50") == seconds_after() == "50"
+
+
+@mock_aws
+def test_what_would_lose_data_is_refused_unless_that_is_said(package_dir: Path) -> None:
+    given = {"PublicUrl": ""}
+    deploy(parameters=given, package_dir=package_dir, tell=_say_nothing)
+    template = {**TEMPLATE, "Resources": {"Other": TEMPLATE["Resources"]["Queue"]}}
+    (package_dir / "template.yaml").write_text(json.dumps(template))
+    stack, told = Stack(boto3.client("cloudformation"), "vestnik-dev", _say_nothing), list[str]()
+    with pytest.raises(DeploymentError, match="Queue with its messages"):
+        deploy(parameters=given, package_dir=package_dir, tell=told.append)
+    assert "  - remove Queue (AWS::SQS::Queue)" in told
+    assert stack.resources("AWS::SQS::Queue").keys() == {"Queue"}
+    deploy(parameters=given, package_dir=package_dir, tell=_say_nothing, allow_data_loss=True)
+    assert stack.resources("AWS::SQS::Queue").keys() == {"Other"}
+
+
+@mock_aws
+def test_what_is_not_wanted_leaves_nothing(package_dir: Path) -> None:
+    with pytest.raises(NotDoneError):
+        deploy(
+            parameters={"PublicUrl": ""}, package_dir=package_dir, tell=_say_nothing, confirm=lambda: False
+        )
+    client = boto3.client("cloudformation")
+    assert client.describe_stacks()["Stacks"] == []
+    assert boto3.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
 @mock_aws
@@ -179,7 +233,7 @@ def _deploy_to_a_stack_that_knows(
 
         def __init__(self, *_: object) -> None: ...
 
-        def apply(self, _url: str, _declared: object, given: dict[str, str]) -> bool:
+        def apply(self, _url: str, _declared: object, given: dict[str, str], *_: object) -> bool:
             applied.append(given)
             return True
 
@@ -278,7 +332,8 @@ def test_a_failure_names_the_resources_that_failed_and_not_those_it_took_along(s
     with pytest.raises(DeploymentError) as failed:
         scripted.apply()
     assert str(failed.value) == (
-        "vestnik-dev is UPDATE_ROLLBACK_COMPLETE, because of:\n  Bad (AWS::SQS::Queue): no such bucket"
+        "vestnik-dev is UPDATE_ROLLBACK_COMPLETE, because of:\n  Bad (AWS::SQS::Queue): no such bucket\n"
+        "Everything is as it was before."
     )
     assert scripted.told == ["  updated Good (AWS::SQS::Queue)", "  FAILED Bad (AWS::SQS::Queue)"]
 
@@ -321,7 +376,15 @@ class Script:
         self.stubber.add_response("describe_change_set", {"Status": status, "StatusReason": reason})
 
     def change_set_content(self, *resources: str) -> None:
-        changes = [{"Type": "Resource", "ResourceChange": {"LogicalResourceId": name}} for name in resources]
+        changes = [
+            {
+                "Type": "Resource",
+                "ResourceChange": {
+                    "Action": "Modify", "LogicalResourceId": name, "ResourceType": "AWS::SQS::Queue",
+                },
+            }
+            for name in resources
+        ]  # fmt: skip
         self.stubber.add_response("describe_change_set", {"Changes": changes})
 
     def events(self, *new: tuple[str, str, str]) -> None:
