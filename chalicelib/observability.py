@@ -43,6 +43,8 @@ QUEUED = Metric("queued")
 SENT = Metric("sent")
 LATENCY = Metric("latency", unit="Seconds")
 """From when a recipient was due until the provider had taken the message."""
+NOT_TAKEN = Metric("not_taken", unit="Percent")
+"""Of each try 0 or 100: the mean is how many of a hundred the provider did not take."""
 RETRIED = Metric("retried")
 """Tries that are followed by another."""
 REFUSED = Metric("failed_refused")
@@ -65,8 +67,8 @@ SERVER_ERRORS = Metric("server_errors", ())
 
 FAILURES = (REFUSED, GIVEN_UP, EXPIRED, DEAD_LETTER)
 METRICS = (
-    ACCEPTED, DISPATCHES, QUEUED, SENT, LATENCY, RETRIED, *FAILURES, UNSENT, REQUEUED, WRONG_CONTACT,
-    UNSUBSCRIBED, UNSENT_AGE, PENDING_AGE, COMES_AGAIN, SERVER_ERRORS,
+    ACCEPTED, DISPATCHES, QUEUED, SENT, LATENCY, NOT_TAKEN, RETRIED, *FAILURES, UNSENT, REQUEUED,
+    WRONG_CONTACT, UNSUBSCRIBED, UNSENT_AGE, PENDING_AGE, COMES_AGAIN, SERVER_ERRORS,
 )  # fmt: skip
 
 Figures = Mapping[Metric, float | Sequence[float]]

@@ -8,7 +8,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.statuses import LETTERS, Status, WhyUnsent
 from chalicelib.domain.times import Clock, later
-from chalicelib.observability import LATENCY, UNSENT, Figures, Metric, logger, measure
+from chalicelib.observability import LATENCY, NOT_TAKEN, UNSENT, Figures, Metric, logger, measure
 from chalicelib.services.counting import count_all, counts_of
 from chalicelib.services.naming import dimensions_of, names_of
 from chalicelib.services.recipients import recipient_of, record_letters
@@ -50,6 +50,8 @@ class Tally:
     figures: Counter[Metric] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     """Of those that were sent, the seconds since they were due."""
+    not_taken: list[float] = field(default_factory=list)
+    """Of each try 0, or 100 if the provider did not take it."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -57,7 +59,8 @@ class Tally:
         return counts_of(self.dispatch.type, self.figures, self.latencies)
 
     def log(self) -> None:
-        figures: Figures = {**self.figures, **({LATENCY: self.latencies} if self.latencies else {})}
+        values = {LATENCY: self.latencies, NOT_TAKEN: self.not_taken}
+        figures: Figures = {**self.figures, **{metric: each for metric, each in values.items() if each}}
         measure("delivered", figures, **dimensions_of(self.dispatch), messages=self.messages)
 
 

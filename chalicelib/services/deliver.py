@@ -224,6 +224,8 @@ class Delivery:
             return
         tally = self._after.tally(job.dispatch)
         tally.figures[_metric_of(outcome.status, result)] += 1
+        if result is not None:
+            tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
         if outcome.status is Status.SENT:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
