@@ -77,7 +77,7 @@ def _sweep_pending(
         if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
             break
         found = pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), at_once)
-        age = max([age, *(_age(each, clock()) for each in found)])
+        age = max([age, *(overdue_seconds(each, clock()) for each in found)])
         sent = hand_over(_due_anew(found, clock()), clock())
         log_handed_over(sent)
         counts.update({"dispatches sent": len(sent)} if sent else {})
@@ -87,7 +87,7 @@ def _sweep_pending(
     return age
 
 
-def _age(dispatch: Dispatch, now: datetime) -> float:
+def overdue_seconds(dispatch: Dispatch, now: datetime) -> float:
     """For how long the first chunk that is pending has been due, by what it was to be before any sweep."""
     to_be_sent = parse(dispatch.send_at) if dispatch.send_at else made_at(dispatch.id)
     step = settings.current().throttle_step_seconds
