@@ -60,6 +60,8 @@ UNSENT_AGE = Metric("unsent_age", BY_LANE, "Seconds")
 """How long the oldest unsent one that was looked at has been due; 0 if there is none."""
 PENDING_AGE = Metric("pending_age", BY_LANE, "Seconds")
 """How long the oldest dispatch has been due that is not in its queue; 0 if there is none."""
+DEAD_LETTERS = Metric("dead_letters", ())
+"""Messages that came out of a dead-letter queue."""
 COMES_AGAIN = Metric("comes_again", ())
 """Messages that failed unforeseen, and are left in their queue."""
 SERVER_ERRORS = Metric("server_errors", ())
@@ -68,7 +70,7 @@ SERVER_ERRORS = Metric("server_errors", ())
 FAILURES = (REFUSED, GIVEN_UP, EXPIRED, DEAD_LETTER)
 METRICS = (
     ACCEPTED, DISPATCHES, QUEUED, SENT, LATENCY, NOT_TAKEN, RETRIED, *FAILURES, UNSENT, REQUEUED,
-    WRONG_CONTACT, UNSUBSCRIBED, UNSENT_AGE, PENDING_AGE, COMES_AGAIN, SERVER_ERRORS,
+    WRONG_CONTACT, UNSUBSCRIBED, UNSENT_AGE, PENDING_AGE, DEAD_LETTERS, COMES_AGAIN, SERVER_ERRORS,
 )  # fmt: skip
 
 Figures = Mapping[Metric, float | Sequence[float]]

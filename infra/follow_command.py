@@ -14,17 +14,7 @@ from infra.clients import CLIENT_CONFIG, session
 from infra.stack import DeploymentError, Stack
 
 _GROUP = "LogGroup"
-_NOT_SHOWN = (
-    "level",
-    "location",
-    "message",
-    "timestamp",
-    "service",
-    "notification",
-    "_aws",
-    "lane",
-    "channel",
-)
+_NOT_SHOWN = ("level", "location", "message", "timestamp", "service", "notification", "_aws")
 
 
 @dataclass(frozen=True, order=True)
