@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-import boto3
 import pytest
 
+from infra.clients import session
 from infra.template_parts import join_parts
 from tests.support.deployment import COLD_SECONDS, Deployment, Sent, people
 from tests.support.smtp import ScriptedSmtp
@@ -83,7 +83,9 @@ def test_top_shows_what_waits(vestnik: Deployment, smtp: ScriptedSmtp) -> None:
 
 
 def test_the_alarms_and_the_dashboard_are_there(vestnik: Deployment) -> None:
-    cloudwatch = boto3.client("cloudwatch", endpoint_url=vestnik.emulator.endpoint_url)
+    cloudwatch = session(vestnik.emulator.endpoint_url).client(
+        "cloudwatch", endpoint_url=vestnik.emulator.endpoint_url
+    )
     alarms = cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]
     declared = [
         each for each in join_parts()["Resources"].values() if each.get("Type") == "AWS::CloudWatch::Alarm"

@@ -3,10 +3,12 @@
 import json
 import logging
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
+import app  # noqa: F401 - Chalice raises the level of the logger that has the name of its app
 from chalicelib.domain.backoff import attempt_limit
 from chalicelib.domain.fanning import ChunkRange
 from chalicelib.domain.lanes import Lane
@@ -27,8 +29,9 @@ HOUR = 3600
 
 
 @pytest.fixture
-def log(world: World, monkeypatch: pytest.MonkeyPatch) -> LogLines:
-    return LogLines(monkeypatch)
+def log(world: World) -> Iterator[LogLines]:
+    with LogLines().kept() as lines:
+        yield lines
 
 
 def everything_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Dispatch]:
@@ -103,7 +106,7 @@ def test_the_metrics_are_what_happened(world: World, log: LogLines, monkeypatch:
         "requeued regular mail": 1,
         "sent regular mail": 2,
         "failed_expired regular mail": 1,
-        "dead_letters": 1,
+        "dead_letters": 2,  # the first time somebody holds the row
         "comes_again": 5,
         "server_errors": 1,
     }
@@ -131,11 +134,12 @@ def test_every_line_about_a_notification_names_it(
     for line in named:
         assert line["notification"] == of[line["dispatch"]]
     about_none = {line["message"] for line in log.lines if "notification" not in line}
-    assert about_none <= {"swept", "dead letters"}
+    assert about_none == {"swept", "dead letters", "queue out of reach"}  # of several, or of none
 
 
 def test_no_line_names_anybody(world: World, log: LogLines, monkeypatch: pytest.MonkeyPatch) -> None:
     everything_happens(world, monkeypatch)
+    world.checks = False  # they read every message
     world.queues.put("DELIVERY_EXPRESS_QUEUE_URL", '{"v": 1, "address": "anna@example.com", "name": "Anna"}')
     world.settle(HOUR)
     assert log.of("unknown dead letter")
@@ -269,7 +273,7 @@ def test_names_end_with_their_block() -> None:
 
 
 def test_metrics_are_there_at_every_level_of_logging(
-    log: LogLines, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    log: LogLines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = logger.log_level
     try:

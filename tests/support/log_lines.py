@@ -2,12 +2,14 @@
 
 import io
 import json
+import logging
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 
-import pytest
-from jsonschema import Draft202012Validator
+from openapi_schema_validator import OAS31Validator
 
 from chalicelib.observability import logger
 
@@ -68,9 +70,20 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 class LogLines:
     """The lines since the start of a test."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self._log = io.StringIO()
-        monkeypatch.setattr(logger.registered_handler, "stream", self._log)
+
+    @contextmanager
+    def kept(self) -> Iterator[Self]:
+        """Have the lines from the level of information on come here."""
+        level, stream = logger.log_level, logger.registered_handler.stream  # type: ignore[attr-defined]
+        logger.setLevel(logging.INFO)  # Chalice's app, whose logger has the same name, raises it
+        logger.registered_handler.stream = self._log  # type: ignore[attr-defined]
+        try:
+            yield self
+        finally:
+            logger.setLevel(level)
+            logger.registered_handler.stream = stream  # type: ignore[attr-defined]
 
     @property
     def text(self) -> str:
@@ -95,13 +108,13 @@ class LogLines:
     def sums(self) -> Counter[str]:
         """Name, lane and channel -> the sum of all values."""
         return Counter(
-            {" ".join([name, *(value for _, value in where)]): sum(values)  # type: ignore[misc]
+            {" ".join([name, *(value for _, value in where)]): sum(values)
              for (name, where), values in self.metrics().items()}
         )  # fmt: skip
 
 
 def _metrics(line: Line) -> list[tuple[Key, list[float]]]:
-    errors = [each.message for each in Draft202012Validator(EMBEDDED_METRICS).iter_errors(line)]
+    errors = [each.message for each in OAS31Validator(EMBEDDED_METRICS).iter_errors(line)]
     assert errors == [], line
     found = []
     for directive in line["_aws"]["CloudWatchMetrics"]:
