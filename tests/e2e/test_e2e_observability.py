@@ -1,6 +1,7 @@
 """An operator follows a notification, sees what goes on, and is called when something is wrong."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _deployed(vestnik: Deployment) -> None:
+def _deployed(vestnik: Deployment) -> Iterator[None]:
     vestnik.deploy(Traces="active", AlarmEmail="operator@example.com", AlarmExpressLatencySeconds=45)
+    yield
+    vestnik.deploy(Traces="none", AlarmEmail="", AlarmExpressLatencySeconds=30)
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +110,5 @@ def test_functions_are_traced_when_that_is_asked_for(vestnik: Deployment) -> Non
 
     functions = ("APIHandler", "FanOutExpress", "DeliverRegular", "Sweep", "DeadLetters")
     assert {mode(function) for function in functions} == {"Active"}
-    vestnik.deploy()
+    vestnik.deploy(Traces="none")
     assert {mode(function) for function in functions} == {"PassThrough"}
