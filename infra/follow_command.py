@@ -3,13 +3,15 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from chalicelib.domain.ids import made_at
+from chalicelib.domain.times import iso
 from infra.clients import CLIENT_CONFIG, session
 from infra.stack import DeploymentError, Stack
 
@@ -17,18 +19,19 @@ _GROUP = "LogGroup"
 _NOT_SHOWN = ("level", "location", "message", "timestamp", "service", "notification", "_aws")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Logged:
     """A line, when it was written and by which function."""
 
-    at: int
+    at: datetime
     function: str
     text: str
+    fields: Mapping[str, Any]
 
     @property
-    def fields(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text)
-        return found
+    def is_mere_request(self) -> bool:
+        """What came of a request has lines of its own, if it was more than to read."""
+        return self.fields.get("message") == "request" and self.fields["status"] < HTTPStatus.BAD_REQUEST
 
 
 def add_command(command: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
@@ -54,16 +57,19 @@ def run(options: argparse.Namespace) -> str:
     if not groups:
         raise DeploymentError(f"there is no stack {stack.name}, or it has no logs")
     start = _start(options.id, options.since)
-    found = sorted(
+    found = [
         line
         for name, group in groups.items()
         for line in _lines(logs, name.removesuffix(_GROUP), group, str(options.id), start)
-    )
+    ]
     if not found:
         raise DeploymentError(
             f"nothing is logged about {options.id}: it is not of this stack, or too long ago"
         )
-    return "\n".join(each.text if options.json else _shown(each) for each in found)
+    found.sort(key=lambda each: each.at)
+    if options.json:
+        return "\n".join(each.text for each in found)
+    return "\n".join(_shown(each) for each in found if not each.is_mere_request)
 
 
 def _start(notification_id: UUID, since: datetime | None) -> datetime:
@@ -85,12 +91,19 @@ def _lines(logs: Any, function: str, group: str, notification_id: str, start: da
         for event in page["events"]:
             for text in event["message"].splitlines():
                 if notification_id in text and text.startswith("{"):
-                    yield Logged(event["timestamp"], function, text)
+                    fields = json.loads(text)
+                    yield Logged(_logged_at(fields, event["timestamp"]), function, text, fields)
+
+
+def _logged_at(fields: Mapping[str, Any], received_at: int) -> datetime:
+    """When a line was written; an emulator receives all lines of an invocation at its end."""
+    if "timestamp" in fields:
+        return datetime.strptime(fields["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
+    return datetime.fromtimestamp(received_at / 1000, UTC)
 
 
 def _shown(line: Logged) -> str:
-    fields = line.fields
-    at = datetime.fromtimestamp(line.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    fields, at = line.fields, iso(line.at)
     level = "" if fields.get("level", "INFO") == "INFO" else f"{fields['level']} "
     rest = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _NOT_SHOWN)
     return f"{at}  {line.function:14}  {level}{fields.get('message', '')}  {rest}".rstrip()
