@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Session
 from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry_pause
-from chalicelib.domain.fanning import delay_until
+from chalicelib.domain.fanning import chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
 from chalicelib.domain.statuses import Status, WhyUnsent
@@ -29,6 +30,7 @@ from chalicelib.observability import (
 )
 from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
+from chalicelib.services.hand_over import is_near
 from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
@@ -161,10 +163,13 @@ class Delivery:
         if unsubscribe and unsubscribe.erases(dispatch.id):
             self._after.erased(incoming, dispatch)
             return None
+        now = self._clock()
+        if dispatch.send_at and dispatch.due > now:
+            self._wait(incoming, dispatch, now)
+            return None
         if not self._send_fits(dispatch.type):
             self._after.hop(incoming, dispatch, 0)
             return None
-        now = self._clock()
         lease = Lease(os.urandom(8).hex(), later(now, self._remaining_seconds() + LEASE_MARGIN_SECONDS))
         recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
         claim = None
@@ -183,6 +188,14 @@ class Delivery:
     def _is_stopped(self, dispatch: Dispatch, read: _Read) -> bool:
         """Whether it is a run whose frequency was stopped since the message was sent."""
         return bool(dispatch.frequency) and is_stopped(dispatch, read.frequencies.get(dispatch.frequency))
+
+    def _wait(self, incoming: Incoming, dispatch: Dispatch, now: datetime) -> None:
+        """It was put off since the message was sent. Long before it is due, its mark holds it until then."""
+        if dispatch.pending and not is_near(dispatch.due, now):
+            return
+        step = settings.current().throttle_step_seconds
+        due = chunk_due(dispatch.due, incoming.message.chunk, step)
+        self._after.hop(incoming, dispatch, delay_until(due, now))
 
     def _end_cancelled(self, incoming: Incoming, dispatch: Dispatch) -> None:
         """Acknowledge; who had come to an end before is counted as that, if its letter got lost."""

@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.domain.lanes import Lane
 from chalicelib.workers import dead_letters, deliver, fan_out
 from infra.template_parts import join_parts
+from tests.faults.asked import Asked
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def deliver_seconds(lane: Lane) -> float:
     return FUNCTIONS[f"DELIVERY_{lane.upper()}_QUEUE_URL"].seconds
 
 
-def http_event(authorization: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def http_event(authorization: str, asked: Asked, path: Mapping[str, str]) -> dict[str, Any]:
     """What API Gateway passes to the function."""
     return {
-        "httpMethod": "POST",
+        "httpMethod": asked.method,
         "headers": {
             "Content-Type": "application/json",
             "Authorization": authorization,
@@ -58,9 +59,9 @@ def http_event(authorization: str, body: Mapping[str, Any]) -> dict[str, Any]:
         },
         "multiValueHeaders": {},
         "multiValueQueryStringParameters": None,
-        "pathParameters": {},
+        "pathParameters": dict(path),
         "stageVariables": None,
         "isBase64Encoded": False,
-        "body": json.dumps(body),
-        "requestContext": {"httpMethod": "POST", "resourcePath": "/api/v1/notifications", "identity": {}},
+        "body": json.dumps(asked.body),
+        "requestContext": {"httpMethod": asked.method, "resourcePath": asked.route, "identity": {}},
     }

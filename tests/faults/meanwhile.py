@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from tests.faults.rules import MINUTE_SECONDS
 from tests.faults.scenarios import ANNA
 from tests.faults.wire import Fault, Process
 
 if TYPE_CHECKING:
     from tests.faults.world import World
 
-SWEEP_SECONDS = 60.0
 ECHO_SECONDS = 3.0
 """After a read timeout the SDK sends a request again."""
 LATE_SECONDS = 400.0
@@ -23,7 +23,7 @@ def meanwhile(world: "World", fault: Fault, process: Process) -> None:
         case Fault.SWEEP:
             world.sweep()
         case Fault.SWEEP_LATER:
-            world.clock.advance(SWEEP_SECONDS + 1)
+            world.clock.advance(MINUTE_SECONDS + 1)
             world.sweep()
         case Fault.LATE_ECHO:
             world.clock.advance(ECHO_SECONDS)
@@ -32,11 +32,22 @@ def meanwhile(world: "World", fault: Fault, process: Process) -> None:
             world.clock.advance(LATE_SECONDS)
             if process.name == "api":
                 process.again()
-            world.all_that_is_due(sweeps=world.sweep_has_work())
+            world.all_that_is_due(sweeps=False)
         case Fault.CANCEL:
             world.cancel()
         case Fault.ERASE:
             world.erase(ANNA)
+        case Fault.TICK:
+            world.tick()
+            world.all_that_is_due(sweeps=False)
+        case Fault.PUT_OFF:
+            world.put_off()
+        case Fault.CHANGE:
+            world.change_frequency()
+        case Fault.PAUSE:
+            world.pause()
+        case Fault.DELETE:
+            world.delete_frequency()
         case Fault.OPERATOR:
             # At this very moment: nobody sleeps, and who failed just now is left alone.
             world.points.are_failed_sent_again = True

@@ -8,7 +8,7 @@ from infra.template_parts import join_parts
 from tests.faults.functions import FUNCTIONS
 from tests.support.factories import ENVIRONMENT
 
-RESOURCE_OF = {"api": "APIHandler", "sweep": "Sweep"} | {
+RESOURCE_OF = {"api": "APIHandler", "sweep": "Sweep", "tick": "Tick"} | {
     function.name: function.resource for function in FUNCTIONS.values()
 }
 """Process -> function in the template. Others, as the operator, have rights of their own."""

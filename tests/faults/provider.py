@@ -37,23 +37,26 @@ class Provider(MailChannel):
         """See `Session.send`."""
         user = next(user for user in self._scenario.users if address_of(user) == letter.address)
 
+        dispatch = self._points.dispatch_of(letter, user)
+
         def send(is_lost: bool) -> SendResult:
             if seconds_left() <= 0:
                 return no_time_left()
             return self._take(letter, user, is_lost)
 
         answer = cast(SendResult, self._wire.channel("mail", send, _refused))
-        self._points.answered(user, answer)
+        self._points.answered(user, dispatch, answer)
         return answer
 
     def _take(self, letter: Letter, user: str, is_lost: bool) -> SendResult:
-        self._points.before_send(user, deliver_seconds(self._scenario.lane))
+        dispatch = self._points.dispatch_of(letter, user)  # as it is now
+        self._points.before_send(user, dispatch, deliver_seconds(self._scenario.lane))
         if user in self._scenario.breaks_for and not self._points.are_failed_sent_again:
             raise UnforeseenError("the product breaks here")
         answer = self._answers.of(user, self._sends[user])
         self._sends[user] += 1
         if not isinstance(answer, Retryable | RateLimited):
-            self._points.take(letter, user, answer_is_lost=is_lost)
+            self._points.take(letter, user, dispatch, answer_is_lost=is_lost)
         return answer
 
 

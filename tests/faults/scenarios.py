@@ -11,6 +11,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, RateLimited, Retryable, SendResult
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import later
+from tests.faults.asked import Asked, Timing, to_change, to_put_off, to_send, to_send_again_and_again
 from tests.support.factories import START, user_id
 
 ANNA, BEN, CARL, DORA, EVA = (user_id(number) for number in range(1, 6))
@@ -57,10 +58,31 @@ class Scenario:
     """What is unsent is given up by the first sweep, until an operator sends it again."""
     sent_again: Mapping[str, frozenset[Status]] = field(default_factory=dict)
     """Where everybody ends up after an operator has sent the failed ones again, where that is done."""
+    send_at: datetime | None = None
+    """When the client wants it sent, if not at once."""
+    timing: Timing | None = None
+    """Of a frequency, which is made instead of a notification."""
+    changes: tuple[Asked, ...] = ()
+    """What the client asks for later on."""
+    struck_from_seconds: float = 0.0
+    """Where faults begin: what comes before is the same as in another scenario."""
 
     @property
     def users(self) -> list[str]:
         return list(self.expected)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the tick has a part in it."""
+        return self.send_at is not None or self.timing is not None
+
+    @property
+    def asked(self) -> Asked:
+        """What the client asks for at first."""
+        is_express = self.lane is Lane.EXPRESS
+        if self.timing is not None:
+            return to_send_again_and_again(self.users, is_express, self.timing)
+        return to_send(self.users, is_express, self.send_at)
 
 
 def seconds_since_start(now: datetime) -> float:
@@ -83,6 +105,16 @@ def _directory_out_of_reach(request: Request) -> Exception | None:
     if request.operation != "BatchGetItem" or "contacts" not in request.params["RequestItems"]:
         return None
     return EndpointConnectionError(endpoint_url="dynamodb") if request.now < later(START, 30) else None
+
+
+def _no_tick(request: Request) -> Exception | None:
+    if request.process != "tick" or request.now >= _at(895):
+        return None
+    return EndpointConnectionError(endpoint_url="dynamodb")
+
+
+def _at(seconds: float) -> datetime:
+    return later(START, seconds)
 
 
 def _chunk_cannot_be_read(request: Request) -> Exception | None:
@@ -148,6 +180,56 @@ SCENARIOS = (
     ),
 )
 
+SCHEDULED = (
+    # The times are so late that a client who sleeps in the middle of its request is not too late with it.
+    Scenario(
+        "sent at a time",
+        Lane.REGULAR,
+        {ANNA: SENT, CARL: UNSUBSCRIBED, BEN: SENT},
+        send_at=_at(900),
+    ),
+    Scenario(
+        "put off twice",
+        Lane.EXPRESS,
+        {ANNA: SENT, CARL: UNSUBSCRIBED},
+        send_at=_at(300),
+        # First while it waits in the queue for its second, to one that is near; then, after that message has
+        # come too early, to one that the tick has to come for.
+        changes=(to_put_off(200, _at(360)), to_put_off(310, _at(600))),
+        struck_from_seconds=200,
+    ),
+    Scenario(
+        "runs, and missed ones",
+        Lane.REGULAR,
+        {ANNA: SENT, CARL: UNSUBSCRIBED},
+        weather=_no_tick,
+        # When there is a tick again, two have been missed, and the third is on time.
+        timing=Timing(starts_at=_at(885), period=10, ends_at=_at(905)),
+    ),
+    Scenario(
+        "changed on the way",
+        Lane.REGULAR,
+        {ANNA: SENT, CARL: UNSUBSCRIBED},
+        # The second run has been made ahead, and is made anew.
+        timing=Timing(starts_at=_at(300), period=90, ends_at=_at(390)),
+        changes=(to_change(310, notification={"type": "mail", "title": "Another", "text": "Text"}),),
+        struck_from_seconds=310,
+    ),
+)
+
+
+PAUSED = Scenario(
+    "paused on the way",
+    Lane.REGULAR,
+    {ANNA: SENT_OR_CANCELLED, BEN: CANCELLED},
+    # One is to be sent to again later, one is unsent, and the second run waits in the queue.
+    refuses=lambda variable, body, now: variable.startswith("DELIVERY") and BEN in body,
+    timing=Timing(starts_at=_at(300), period=90, ends_at=_at(390)),
+    changes=(to_change(310, is_paused=True),),
+    struck_from_seconds=300,
+)
+"""It is paused before one is sent to again: see its answers below."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -170,4 +252,15 @@ TRY_LATER = Answers(
         DORA: Retryable("451 greylisted"),
         EVA: Retryable("451 greylisted"),
     },
+)
+
+TRY_MUCH_LATER = Answers(
+    "the channel says try much later", {ANNA: RateLimited("429 too many", retry_after_seconds=200)}
+)
+
+CASES = (
+    *((scenario, answers) for scenario in SCENARIOS for answers in (ACCEPTS, TRY_LATER)),
+    # How a channel answers is nothing to what is due later, but for what is stopped before it is tried again.
+    *((scenario, ACCEPTS) for scenario in SCHEDULED),
+    (PAUSED, TRY_MUCH_LATER),
 )

@@ -7,13 +7,12 @@ import pytest
 
 from tests.faults.conftest import Tally
 from tests.faults.explorer import Explorer, Run, by_call, sampled
-from tests.faults.scenarios import ACCEPTS, SCENARIOS, TRY_LATER, Answers, Scenario
+from tests.faults.scenarios import CASES, Answers, Scenario
 from tests.faults.world import World
 
 SHOWN = 5
 
-every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
-every_answer = pytest.mark.parametrize("answers", [ACCEPTS, TRY_LATER], ids=lambda each: each.name)
+every_case = pytest.mark.parametrize(("scenario", "answers"), CASES, ids=lambda each: each.name)
 
 
 def assert_all_hold(runs: Sequence[Run]) -> None:
@@ -22,8 +21,7 @@ def assert_all_hold(runs: Sequence[Run]) -> None:
     assert not broken, f"{len(broken)} of {len(runs)} runs broke; the first of them:\n{shown}"
 
 
-@every_answer
-@every_scenario
+@every_case
 def test_whatever_happens_at_one_call_the_seven_points_hold(
     faulty: World, scenario: Scenario, answers: Answers, tally: Tally
 ) -> None:
@@ -40,13 +38,12 @@ def test_whatever_happens_at_one_call_the_seven_points_hold(
     assert_all_hold(runs)
 
 
-@every_answer
-@every_scenario
+@every_case
 def test_whatever_happens_at_two_calls_the_seven_points_hold(
     faulty: World, scenario: Scenario, answers: Answers, tally: Tally
 ) -> None:
     explorer = Explorer(faulty, scenario, answers)
-    each = -(-tally.pairs // (len(SCENARIOS) * 2))
+    each = -(-tally.pairs // len(CASES))
     runs = explorer.explore(sampled(scenario, explorer.calls, each, tally.seed))
     tally.runs += len(runs)
     tally.second_sends += sum(run.second_sends for run in runs)

@@ -115,6 +115,7 @@ def test_asking_again_leads_where_it_should(
     client = Client(faulty, authorization, request_)
     usual = client.run()
     assert usual.answers == [request_.status]
+    assert any(request_.reaches in call.name for call in usual.calls)
     broken = []
     for call, fault in strikes(usual.calls):
         run = client.run(call.number, fault)

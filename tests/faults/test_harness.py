@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import boto3
 import pytest
@@ -9,17 +10,24 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib import queues
 from chalicelib.domain.results import Accepted
+from chalicelib.domain.times import iso, later
+from chalicelib.services import frequencies
+from chalicelib.services.content import Content
+from chalicelib.services.submit import submit
 from chalicelib.settings import current
 from chalicelib.tables.base import BatchUnprocessedError, batch_get, batch_put
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.unsubscribes import add_scope
 from tests.faults.explorer import Explorer, every_fault, sampled
-from tests.faults.scenarios import ACCEPTS, ANNA, BEN, EVA, SCENARIOS, TRY_LATER
+from tests.faults.points import held_by_mark
+from tests.faults.rules import Rule
+from tests.faults.scenarios import ACCEPTS, ANNA, BEN, EVA, SCENARIOS, SCHEDULED, TRY_LATER
 from tests.faults.sqs import Message
+from tests.faults.tables import Row
 from tests.faults.violations import ViolationError, demand
 from tests.faults.wire import FAULTS, Call, Fault, Kind, ProcessDiedError
-from tests.faults.world import World
-from tests.support.factories import START, delivery, user_id
+from tests.faults.world import PUT_OFF_BY_SECONDS, World
+from tests.support.factories import SHOP, START, delivery, submission, user_id
 
 QUEUE = "DELIVERY_REGULAR_QUEUE_URL"
 NEW = user_id(77)
@@ -182,12 +190,70 @@ def test_a_message_that_is_received_too_often_is_dead(world: World) -> None:
 
 
 def test_every_call_has_every_fault_that_can_strike_it(world: World) -> None:
-    scenario = next(each for each in SCENARIOS if each.sent_again)
-    explorer = Explorer(world, scenario, TRY_LATER)
-    kinds = {call.kind for call in explorer.calls}
-    assert kinds == set(Kind)
-    assert {strike.fault for call in explorer.calls for strike in every_fault(scenario)(call)} == set(Fault)
+    scenarios = (next(each for each in SCENARIOS if each.sent_again), *SCHEDULED)
+    for scenario in scenarios:
+        assert {call.kind for call in Explorer(world, scenario, TRY_LATER).calls} == set(Kind)
+    calls = [Call(number, kind, "a call", 3600) for number, kind in enumerate(Kind)]
+    struck = {strike.fault for each in scenarios for call in calls for strike in every_fault(each)(call)}
+    assert struck == set(Fault)
+    kinds = set(Kind)
     assert all(set(FAULTS[Kind.END]) < set(FAULTS[kind]) for kind in kinds - {Kind.END})
+
+
+def the_only(world: World, variable: str) -> Row:
+    (row,) = world.tables.rows(variable)
+    return row
+
+
+def test_what_others_do_to_what_waits_for_its_time(world: World) -> None:
+    world.points.are_watched = False
+    with world.wire.off():
+        submit(submission([ANNA], send_at=later(START, 300)), SHOP, START)
+    world.put_off()
+    put_off = the_only(world, "DISPATCHES_TABLE")
+    assert put_off["due_at"] == iso(later(START, PUT_OFF_BY_SECONDS))
+    world.clock.advance(PUT_OFF_BY_SECONDS - 100)
+    world.tick()
+    world.all_that_is_due(sweeps=False)
+    assert "pending" not in the_only(world, "DISPATCHES_TABLE")
+
+
+def test_what_others_do_to_a_frequency(world: World) -> None:
+    wanted = frequencies.Wanted(
+        timing={"period": 3600}, content=Content("mail", "Title", "Text"), users=[UUID(ANNA)]
+    )
+    with world.wire.off():
+        frequencies.create("news", wanted, SHOP, START)
+    world.change_frequency()
+    assert the_only(world, "FREQUENCIES_TABLE")["title"] == "Another"
+    world.pause()
+    assert the_only(world, "FREQUENCIES_TABLE")["is_paused"] is True
+    world.delete_frequency()
+    assert list(world.tables.rows("FREQUENCIES_TABLE")) == []
+
+
+def test_a_rule_fires_in_the_first_minute_that_is_late_enough() -> None:
+    rule = Rule(START)
+    assert [rule.first_from(later(START, seconds)) for seconds in (-500, 60, 61, 120, 121)] == [
+        later(START, minute) for minute in (60, 60, 120, 120, 180)
+    ]
+    rule.fired(later(START, 70))
+    assert rule.first_from(START) == later(START, 130)
+
+
+@pytest.mark.parametrize(
+    ("dispatch", "held"),
+    [
+        ({}, []),
+        ({"waiting": {"0-2"}}, []),
+        ({"pending": "regular#0"}, [0, 1, 2, 3, 4]),
+        ({"pending": "regular#0", "waiting": set()}, [0, 1, 2, 3, 4]),
+        ({"pending": "regular#0", "waiting": {"0-2", "4-5"}}, [0, 1, 4]),
+    ],
+)
+def test_whom_the_pending_mark_holds(dispatch: dict[str, Any], held: list[int]) -> None:
+    is_held = held_by_mark(dispatch)
+    assert [chunk for chunk in range(5) if is_held(chunk)] == held
 
 
 def test_pairs_are_drawn_by_the_seed() -> None:

@@ -36,6 +36,11 @@ class Fault(StrEnum):
     CANCEL = "the dispatch is cancelled"
     OPERATOR = "an operator sends again what has failed"
     ERASE = "a recipient is erased"
+    TICK = "the tick runs, and what it finds is worked"
+    PUT_OFF = "the dispatch is put off"
+    CHANGE = "the frequency is changed"
+    PAUSE = "the frequency is paused"
+    DELETE = "the frequency is deleted"
 
 
 BOUNDARY = (
@@ -46,6 +51,11 @@ BOUNDARY = (
     Fault.CANCEL,
     Fault.OPERATOR,
     Fault.ERASE,
+    Fault.TICK,
+    Fault.PUT_OFF,
+    Fault.CHANGE,
+    Fault.PAUSE,
+    Fault.DELETE,
 )
 """What happens between two calls."""
 PARTIAL = (Fault.PART_ONCE, Fault.PART)
@@ -87,11 +97,12 @@ class Process:
 
 @dataclass(frozen=True)
 class Call:
-    """One call: its place in the run, and what it is."""
+    """One call: its place in the run, what it is, and how long after the start it is made."""
 
     number: int
     kind: Kind
     name: str
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class Surroundings:
     """What the wire needs of the world around it."""
 
     throttle_code: Callable[[str], str]
+    seconds_since_start: Callable[[], float]
     boundary: Callable[[Fault, Process], None]
     after_step: Callable[[], None]
 
@@ -212,7 +224,8 @@ class Wire:
         process = self._process
         if process.is_dead:
             raise ProcessDiedError
-        call = Call(len(self.calls), kind, f"{process.name}: {name}")
+        after = self._around.seconds_since_start()
+        call = Call(len(self.calls), kind, f"{process.name}: {name}", after)
         self.calls.append(call)
         fault = self.choose(call)
         if fault in BOUNDARY:

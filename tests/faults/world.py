@@ -1,7 +1,10 @@
 """The world of a run: the product's functions on moto, under a scheduler, queues and a clock of its own."""
 
 import random
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,21 +14,25 @@ from chalicelib import settings
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.times import later
-from chalicelib.services import authentication, rate_limits
+from chalicelib.services import authentication, frequencies, rate_limits, send_times
 from chalicelib.services.applications import register_application
+from chalicelib.services.content import Content
 from chalicelib.services.erasure import erase
+from chalicelib.services.errors import ConflictError
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import cancel_dispatch
 from chalicelib.tables.unsubscribes import EVERYTHING, add_scope
-from chalicelib.workers import sweep
+from chalicelib.workers import sweep, tick
 from tests.faults import dynamodb
+from tests.faults.asked import SLUG, Asked
 from tests.faults.functions import FUNCTIONS, http_event, timeout_of
-from tests.faults.meanwhile import SWEEP_SECONDS, meanwhile
+from tests.faults.meanwhile import meanwhile
 from tests.faults.permissions import missing
 from tests.faults.points import SevenPoints
 from tests.faults.provider import Provider, UnforeseenError
-from tests.faults.scenarios import CARL, CHUNK_SIZE, EVA, SCENARIOS, Answers, Request, Scenario
+from tests.faults.rules import Rule, sweep_at, tick_at
+from tests.faults.scenarios import CARL, EVA, SCENARIOS, Answers, Request, Scenario, seconds_since_start
 from tests.faults.sqs import Message, Sqs
 from tests.faults.stage import forget_what_a_warm_function_knows, know_everybody, set_the_stage
 from tests.faults.tables import Tables
@@ -39,6 +46,7 @@ MAX_STEPS = 400
 """A run that goes on for longer than this does not come to rest."""
 MAX_POSTS = 6
 CLIENT_PAUSE_SECONDS = 2.0
+PUT_OFF_BY_SECONDS = 300.0
 
 
 class World:
@@ -51,7 +59,10 @@ class World:
         self.tables = Tables(deployed.tables, REGION)
         self.scenario = SCENARIOS[0]
         self.sqs = Sqs(self._urls, self.clock)
-        self.wire = Wire(Surroundings(_throttle_code, self._boundary, self._after_step), self._serve)
+        around = Surroundings(
+            _throttle_code, lambda: seconds_since_start(self.clock()), self._boundary, self._after_step
+        )
+        self.wire = Wire(around, self._serve)
         self.wire.install(monkeypatch)
         self._provider = Provider(self.wire)
         self._log = set_the_stage(monkeypatch, self.clock, self._provider)
@@ -82,12 +93,11 @@ class World:
         self.sqs.refuses = lambda variable, body: scenario.refuses(variable, body, self.clock())
         self.wire.calls.clear()
         self.scenario = scenario
-        self._next_sweep = later(START, SWEEP_SECONDS)
+        self._sweep_rule, self._tick_rule = Rule(START), Rule(START)
+        self._changes = list(scenario.changes)
         self.crashes: list[Exception] = []
         self._log.lines.clear()
-        self.points = SevenPoints(
-            self.tables, self.sqs, self.clock, scenario.users, CHUNK_SIZE, scenario.lane
-        )
+        self.points = SevenPoints(self.tables, self.sqs, self.clock, scenario)
         self.points.log = self._log.lines
         self._provider.begin(scenario, answers, self.points)
         forget_what_a_warm_function_knows()
@@ -97,7 +107,7 @@ class World:
     def run(self) -> None:
         """From the client's request until everything is at rest; what does not hold raises."""
         then = self.scenario.sent_again
-        self._client()
+        self._client(self.scenario.asked)
         self._come_to_rest()
         # An operator who came between two calls may have sent again already.
         expected = self.scenario.expected
@@ -122,36 +132,33 @@ class World:
 
     # The client.
 
-    def _client(self) -> None:
+    def _client(self, asked: Asked) -> None:
         for _ in range(MAX_POSTS):
-            if self._post():
+            if self._ask(asked):
                 return
             self.clock.advance(CLIENT_PAUSE_SECONDS)
-        raise AssertionError(f"no 201 after {MAX_POSTS} requests")
+        raise AssertionError(f"no answer after {MAX_POSTS} requests")
 
-    def _post(self) -> bool:
-        """One request; whether the client has seen a 201. Else it asks again, with the same key."""
-        body = {
-            "type": "mail",
-            "title": "Title",
-            "text": "Text",
-            "is_express": self.scenario.lane is Lane.EXPRESS,
-            "users": self.scenario.users,
-        }
+    def _ask(self, asked: Asked) -> bool:
+        """One request; whether the client has seen an answer. Else it asks again, with the same key."""
         seen: list[int] = []
-        with self.wire.process("api", self._post_again):
+        event = http_event(self._authorization, asked, self._path())
+        with self.wire.process("api", lambda: self._ask_again(asked)):
             try:
-                answer = app(
-                    http_event(self._authorization, body), Invocation(self.clock, timeout_of("APIHandler"))
-                )
+                answer = app(event, Invocation(self.clock, timeout_of("APIHandler")))
                 self.wire.end_of_process("the answer", lambda: seen.append(answer["statusCode"]))
             except ProcessDiedError:
                 forget_what_a_warm_function_knows()
-        require(seen in ([], [201], [503]), f"the client was answered {seen}")
-        return seen == [201]
+        require({*seen} <= asked.answers | asked.asks_again_after, f"the client was answered {seen}")
+        return not {*seen} <= asked.asks_again_after
 
-    def _post_again(self) -> None:
-        self._post()
+    def _ask_again(self, asked: Asked) -> None:
+        self._ask(asked)
+
+    def _path(self) -> dict[str, str]:
+        """What the paths of a client's requests name."""
+        first = next(self.tables.rows("NOTIFICATIONS_TABLE"), {"id": "none"})
+        return {"slug": SLUG, "notification_id": first["id"]}
 
     # The operator, who has mended what was broken.
 
@@ -191,16 +198,28 @@ class World:
         """Let one function work, or time pass; False at rest."""
         if self._work_one():
             return True
-        moments = [self._next_sweep] if self.sweep_has_work() else []
-        if (visible_at := self.sqs.next_visible_at()) is not None:
-            moments.append(visible_at)
-        if not moments:
+        moments = [self._sweep_at(), self._tick_at(), self.sqs.next_visible_at()]
+        moments += [self._changes_at(asked) for asked in self._changes[:1]]
+        next_ones = [moment for moment in moments if moment is not None]
+        if not next_ones:
             return False
-        self.clock.now = max(min(moments), self.clock.now)
+        self.clock.now = max(min(next_ones), self.clock.now)
         self._what_happens_meanwhile()
-        if self.sweep_has_work() and self._next_sweep <= self.clock.now:
-            self.sweep()
+        self.fire_rules()
         return True
+
+    def _sweep_at(self) -> datetime | None:
+        return sweep_at(self._sweep_rule, self.tables)
+
+    def _tick_at(self) -> datetime | None:
+        return tick_at(self._tick_rule, self.tables, self.clock())
+
+    def fire_rules(self) -> None:
+        """Run what has its minute now, where it finds something."""
+        if (moment := self._tick_at()) is not None and moment <= self.clock():
+            self.tick()
+        if (moment := self._sweep_at()) is not None and moment <= self.clock():
+            self.sweep()
 
     def _work_one(self) -> bool:
         self._what_happens_meanwhile()
@@ -248,23 +267,21 @@ class World:
 
     def sweep(self) -> None:
         """What the rule does each minute."""
-        self._next_sweep = later(self.clock(), SWEEP_SECONDS)
-        with self.wire.process("sweep", self.sweep):
+        self._sweep_rule.fired(self.clock())
+        self._run_rule("sweep", sweep.sweep, self.sweep)
+
+    def tick(self) -> None:
+        """What the other rule does each minute."""
+        self._tick_rule.fired(self.clock())
+        self._run_rule("tick", tick.tick, self.tick)
+
+    def _run_rule(self, name: str, handler: Any, again: Callable[[], None]) -> None:
+        with self.wire.process(name, again):
             try:
-                sweep.sweep(RULE_EVENT, Invocation(self.clock, timeout_of("Sweep")))
+                handler(RULE_EVENT, Invocation(self.clock, timeout_of(name.capitalize())))
                 self.wire.end_of_process("end", lambda: None)
             except ProcessDiedError:
                 forget_what_a_warm_function_knows()
-
-    def sweep_has_work(self) -> bool:
-        return (
-            any("pending" in row for row in self.tables.rows("DISPATCHES_TABLE"))
-            or any("erasing" in row for row in self.tables.rows("UNSUBSCRIBES_TABLE"))
-            or any(
-                row.get("attention", "").startswith("unsent#")
-                for row in self.tables.rows("USERS_NOTIFICATIONS_TABLE")
-            )
-        )
 
     # What else happens.
 
@@ -275,9 +292,14 @@ class World:
             for variable, message in self.sqs.all()
         ):
             self._unsubscribe(EVA)
+        while self._changes and self._changes_at(self._changes[0]) <= self.clock():
+            self._client(self._changes.pop(0))
         after = self.scenario.cancelled_after_seconds
         if after is not None and self.clock() >= later(START, after):
             self.cancel()
+
+    def _changes_at(self, asked: Asked) -> datetime:
+        return later(START, asked.after_seconds)
 
     def _unsubscribe(self, user: str) -> None:
         with self.wire.off():
@@ -305,6 +327,7 @@ class World:
         """Let the functions work what is due at this moment, with or without a sweep."""
         while self._work_one():
             pass
+        self.fire_rules()
         if sweeps:
             self.sweep()
         while self._work_one():
@@ -315,6 +338,33 @@ class World:
         with self.wire.off():
             for row in list(self.tables.rows("DISPATCHES_TABLE")):
                 cancel_dispatch(row["id"], self.clock())
+
+    def put_off(self) -> None:
+        """A client has what is not due yet sent later."""
+        send_at = later(self.clock(), PUT_OFF_BY_SECONDS)
+        with self.wire.off(), suppress(ConflictError):  # it is due, or cancelled
+            for row in list(self.tables.rows("DISPATCHES_TABLE")):
+                send_times.change(row["notification_id"], send_times.Changed(send_at), SHOP, self.clock())
+
+    def change_frequency(self) -> None:
+        """A client has the frequency send something else from now on, if it is there already."""
+        content = Content("mail", "Another", "Text", self.scenario.lane is Lane.EXPRESS)
+        self._change(frequencies.Wanted(content=content))
+
+    def pause(self) -> None:
+        """A client pauses it."""
+        self._change(frequencies.Wanted(is_paused=True))
+
+    def _change(self, wanted: frequencies.Wanted) -> None:
+        with self.wire.off():
+            for row in list(self.tables.rows("FREQUENCIES_TABLE")):
+                frequencies.change(row["slug"], wanted, SHOP, self.clock())
+
+    def delete_frequency(self) -> None:
+        """A client deletes it."""
+        with self.wire.off():
+            for row in list(self.tables.rows("FREQUENCIES_TABLE")):
+                frequencies.delete(row["slug"], SHOP, self.clock())
 
     def erase(self, user: str) -> None:
         """An administrator erases a user."""

@@ -153,6 +153,16 @@ class TestChange:
         assert world.queues.waiting("FAN_OUT_REGULAR_QUEUE_URL") == []
         assert stored_dispatch(dispatch.id).pending
 
+    @pytest.mark.parametrize("then", [250, HOUR])
+    def test_put_off_again_when_its_first_message_has_come(self, world: World, then: int) -> None:
+        dispatch = schedule(world, 100, count=150)
+        live(world, 10)
+        change(world, dispatch, send_at=later(START, 160))
+        live(world, 110)  # the messages of its recipients are in the queue, until 160
+        change(world, dispatch, send_at=later(START, then))
+        assert live(world, then + 130) == [then] * 100 + [then + 60] * 50
+        assert world.counts(dispatch) == {"sent": 150}
+
     def test_a_tick_that_has_read_it_before_does_not_take_its_mark(self, world: World) -> None:
         dispatch = schedule(world, 150)
         world.clock.advance(60)

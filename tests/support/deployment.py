@@ -156,6 +156,29 @@ class Deployment:
 
     def start(self) -> Self:
         package()
+        self._begin()
+        self.deploy()
+        self._authorization = self.register_application(APPLICATION)
+        return self
+
+    def start_from(self, tree: Path) -> None:
+        """Have the stack that another version of these sources makes, by its own commands."""
+        self._begin()
+        given = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
+        options = [word for name, value in given.items() for word in ("--parameter", f"{name}={value}")]
+        for words in (
+            ["infra.package"],
+            ["infra.deploy", "--endpoint-url", self.emulator.endpoint_url, *options],
+        ):
+            ran = subprocess.run(
+                [sys.executable, "-m", *words], cwd=tree, env=self._command_environment(),
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+        self._read_stack()
+        self._authorization = self.register_application(APPLICATION)
+
+    def _begin(self) -> None:
         self._emulator.start()
         endpoint = self._emulator.endpoint_url
         session = boto3.Session(
@@ -170,9 +193,6 @@ class Deployment:
         self._logs: Any = session.client("logs", endpoint_url=endpoint)
         self._secrets: Any = session.client("secretsmanager", endpoint_url=endpoint)
         self._rules: Any = session.client("events", endpoint_url=endpoint)
-        self.deploy()
-        self._authorization = self.register_application(APPLICATION)
-        return self
 
     def stop(self) -> None:
         for client in (self.sqs, self.functions, self.tables, self._stacks, self._logs, self._rules):
@@ -203,12 +223,14 @@ class Deployment:
         wanted |= {name: str(value) for name, value in parameters.items()}
         if wanted == self._parameters:
             return
-        endpoint = self._emulator.endpoint_url
-        deploy(endpoint_url=endpoint, parameters=wanted, tell=lambda line: None)
-        self._environment = function_environment(STACK, endpoint)
+        deploy(endpoint_url=self._emulator.endpoint_url, parameters=wanted, tell=lambda line: None)
+        self._read_stack()
+        self._parameters = wanted
+
+    def _read_stack(self) -> None:
+        self._environment = function_environment(STACK, self._emulator.endpoint_url)
         resources = self._stacks.describe_stack_resources(StackName=STACK)["StackResources"]
         self._names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
-        self._parameters = wanted
 
     def manage(self, *words: str) -> str:
         """What an operator's command prints."""
@@ -223,14 +245,16 @@ class Deployment:
         return ran.stderr
 
     def _manage(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        # As the README has it: without a region.
-        known = {name: value for name, value in self._emulator.environment.items() if "REGION" not in name}
         return subprocess.run(
             [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
              "--stack-name", STACK, *words],
-            cwd=PROJECT, env={"PATH": os.environ["PATH"], **known},
-            capture_output=True, text=True, check=False,
+            cwd=PROJECT, env=self._command_environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    def _command_environment(self) -> dict[str, str]:
+        """As the README has it: without a region."""
+        known = {name: value for name, value in self._emulator.environment.items() if "REGION" not in name}
+        return {"PATH": os.environ["PATH"], **known}
 
     def register_application(self, slug: str, *scopes: str) -> str:
         """Register an application; its Authorization header."""

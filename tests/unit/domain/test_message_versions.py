@@ -1,0 +1,58 @@
+"""Messages of earlier versions: what lies in a queue while the system is upgraded is understood.
+
+tests/fixtures/messages has a file of each version that changed what is written, named by its date. They are
+kept for good: add one, change none.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.fanning import ChunkRange
+from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessage, load_fan_out
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "messages"
+DISPATCH = "01a208c5-dc43-711b-a982-2b0bd0192850"
+USER = "8f14e45f-ceea-467f-a8f0-2b0bd0192850"
+
+Message = FanOutMessage | DueMessage | DeliveryMessage
+
+FIRST: list[Message] = [
+    FanOutMessage(DISPATCH, ChunkRange(0, 10)),
+    DeliveryMessage(DISPATCH, USER, 3, 99, "anna@example.com"),
+    DeliveryMessage(DISPATCH, USER, 0, 0, "anna@example.com", "Анна", "ru"),
+]
+MEANT: dict[str, list[Message]] = {
+    "2026-11-23": FIRST,
+    "2026-11-25": [
+        *FIRST,
+        DeliveryMessage(DISPATCH, USER, 0, 0, "anna@example.com", "Anna", "en", "weekly-news"),
+        DueMessage(frequencies=("weekly-news", "daily")),
+        DueMessage(dispatches=(DISPATCH,)),
+    ],
+}
+"""What the lines of each file say."""
+
+
+def lines(version: str) -> list[str]:
+    return (FIXTURES / f"{version}.jsonl").read_text("utf-8").splitlines()
+
+
+def load(body: str) -> Message:
+    return DeliveryMessage.load(body) if "user" in json.loads(body) else load_fan_out(body)
+
+
+@pytest.mark.parametrize("version", MEANT)
+def test_what_a_version_wrote_is_understood(version: str) -> None:
+    assert [load(body) for body in lines(version)] == MEANT[version]
+
+
+def test_every_version_is_looked_at() -> None:
+    assert sorted(path.stem for path in FIXTURES.glob("*.jsonl")) == sorted(MEANT)
+
+
+def test_what_is_written_now_is_kept_too() -> None:
+    """Else what is written has changed: add a file of the new form, under today's date."""
+    newest = max(MEANT)
+    assert [message.dump() for message in MEANT[newest]] == lines(newest)
