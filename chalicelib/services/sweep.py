@@ -77,10 +77,10 @@ def _sweep_pending(
         if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
             break
         found = pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), at_once)
-        age = max([age, *(overdue_seconds(each, clock()) for each in found)])
         sent = hand_over(_due_anew(found, clock()), clock())
-        log_handed_over(sent)
         counts.update({"dispatches sent": len(sent)} if sent else {})
+        log_handed_over(sent)
+        age = max([age, *(overdue_seconds(each, clock()) for each in found)])
         if not found or len(sent) < len(found):
             break  # the marks stay, and the next run comes in a minute
         at_once = PENDING_AT_ONCE

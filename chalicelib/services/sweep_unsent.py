@@ -68,6 +68,8 @@ def _names(row: UsersNotification) -> dict[str, str]:
 
 METRIC_OF = {"requeued": REQUEUED, "expired": EXPIRED, "wrong contact": WRONG_CONTACT}
 """As what it is counted what becomes of a row; of the others only the log tells."""
+FINAL = (EXPIRED, WRONG_CONTACT)
+"""What the minute's counts have of it, too: an end, which nobody else counts."""
 
 
 @dataclass
@@ -94,7 +96,7 @@ class SweptRows:
         for (notification_id, dispatch_id), words in self._of.items():
             channel = dispatches[dispatch_id].type if dispatch_id in dispatches else "unknown"
             figures = {METRIC_OF[word]: number for word, number in words.items() if word in METRIC_OF}
-            self.activity += counts_of(channel, figures)
+            self.activity += counts_of(channel, {each: figures[each] for each in figures if each in FINAL})
             fields: dict[str, Any] = {"lane": str(lane), "channel": channel}
             fields |= {word: number for word, number in words.items() if word not in METRIC_OF}
             measure("unsent swept", figures, notification=notification_id, dispatch=dispatch_id, **fields)
