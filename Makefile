@@ -63,6 +63,10 @@ run: $(READY) $(EMULATOR_READY) ## Run everything on this machine: API, workers,
 mails: $(READY) ## List the mails that were sent here; ID=1 shows the newest, ID=2 the one before it
 	@$(RUN) -m localstack.mailbox $(if $(ID),show '$(ID)',list)
 
+.PHONY: top
+top: $(READY) ## Draw what goes in and out, live; of `make run`, or of STAGE=... at ENDPOINT=http://... (ENDPOINT=aws for AWS)
+	@$(RUN) -m infra.manage --stack-name 'vestnik-$(STAGE)' $(if $(filter aws,$(ENDPOINT)),,--endpoint-url '$(or $(ENDPOINT),http://127.0.0.1:4566)') top
+
 .PHONY: package
 package: $(READY) ## Build what is deployed; STAGE=dev
 	@$(RUN) -m infra.package --stage '$(STAGE)'

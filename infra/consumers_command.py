@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> str:
     is_changed = stack.change_parameters(trio.parameters)
     after = view(stack, platform)
     if any(source.configured != trio.number for source in after.sources[trio.lane]):
-        raise DeploymentError(f"{stack.name} is as asked, but its mappings are not:\n{_table(after)}")
+        raise DeploymentError(f"{stack.name} is as asked, but its mappings are not:\n{table(after)}")
     done = "done: the stack and its mappings have this" if is_changed else f"{stack.name} already is as asked"
     return _shown(options, after, plan, [*notes, done])
 
@@ -151,12 +151,12 @@ def _shown(
         depths=[depth for depth in found.depths if any(lane.title() in depth.queue for lane in lanes)],
     )
     if options.json:
-        return json.dumps(_as_json(options.stack_name, found, plan, notes), indent=2)
+        return json.dumps(as_json(options.stack_name, found, plan, notes), indent=2)
     said = [str(plan), *notes, ""] if plan else []
-    return "\n".join([*said, _table(found), *found.notes])
+    return "\n".join([*said, table(found), *found.notes])
 
 
-def _as_json(stack_name: str, found: View, plan: Plan | None, notes: Sequence[str]) -> dict[str, Any]:
+def as_json(stack_name: str, found: View, plan: Plan | None, notes: Sequence[str]) -> dict[str, Any]:
     return {
         "stack": stack_name,
         "plan": plan
@@ -181,7 +181,8 @@ def _trio_as_json(numbers: tuple[int, int, int]) -> dict[str, int]:
     return dict(zip(("number", "min", "max"), numbers, strict=True))
 
 
-def _table(found: View) -> str:
+def table(found: View) -> str:
+    """Consumers and queues for people."""
     consumers = [
         (
             lane,
@@ -195,32 +196,34 @@ def _table(found: View) -> str:
         for source in sources
     ]
     queues = [
-        (depth.queue, str(depth.visible), str(depth.in_flight), str(depth.delayed), _age(depth))
+        (depth.queue, str(depth.visible), str(depth.in_flight), str(depth.delayed), age(depth))
         for depth in found.depths
     ]
     return "\n".join(
         [
-            *_columns([("lane", "stage", "number", "configured", "state", "running"), *consumers]),
+            *columns([("lane", "stage", "number", "configured", "state", "running"), *consumers]),
             "",
-            *_columns([("queue", "visible", "in flight", "delayed", "oldest"), *queues]),
+            *columns([("queue", "visible", "in flight", "delayed", "oldest"), *queues]),
             "",
             _account(found),
         ]
     )
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, their cells below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def _age(depth: Depth) -> str:
+def age(depth: Depth) -> str:
+    """How old the oldest message of a queue is."""
     if depth.oldest_seconds is None:
         return _NOT_TOLD
-    return "-" if depth.is_empty else _duration(depth.oldest_seconds)
+    return "-" if depth.is_empty else duration(depth.oldest_seconds)
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
     """In one unit, the largest of which there are at least two."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:

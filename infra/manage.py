@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from infra import consumers_command, rotate_key, smtp_login
+from infra import consumers_command, follow_command, rotate_key, smtp_login, top_command
 from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -256,7 +256,8 @@ def _arguments() -> argparse.ArgumentParser:
     again.add_argument(
         "--dispatch", type=UUID, help="only in this dispatch; else in the newest 20, of a frequency"
     )
-    consumers_command.add_command(command)
+    for each in (consumers_command, top_command, follow_command):
+        each.add_command(command)
     return parser
 
 

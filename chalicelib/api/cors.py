@@ -11,7 +11,7 @@ from chalicelib import settings
 from chalicelib.api.endpoints import Endpoint
 
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match"
-EXPOSED_HEADERS = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+EXPOSED_HEADERS = "RateLimit, RateLimit-Policy, Retry-After, X-Correlation-Id, X-Request-Id"
 MAX_AGE_SECONDS = 600
 
 

@@ -13,6 +13,7 @@ from chalicelib.api.lists import ListQuery
 from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
+from chalicelib.observability import follow
 from chalicelib.services import notifications, send_times, submit
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.dispatches import Dispatch
@@ -223,6 +224,7 @@ def create_notification(
         principal,
         utc_now(),
     )
+    follow(accepted.notification.id)
     return CreatedNotification(
         **_base(accepted.notification, int(accepted.dispatch.recipients)),
         dispatch_id=accepted.dispatch.id,

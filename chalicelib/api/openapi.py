@@ -137,7 +137,7 @@ class _Document:
         return {"schema": schema, "example": example_of(schema, self._schemas)}
 
     def _responses(self, endpoint: Endpoint) -> dict[str, Any]:
-        names = ["X-Request-Id"]
+        names = ["X-Request-Id", "X-Correlation-Id"]
         if any("application" in way for way in parts.SECURITY[endpoint.access]):
             names += ["RateLimit-Policy", "RateLimit"]
         done: dict[str, Any] = {

@@ -109,6 +109,10 @@ HEADERS = {
     "X-Request-Id": _header(
         "Under which the request was logged", "string", "f0c1b2d6-8f0e-4e43-9d5d-0a1f3a0c8d7e", required=True
     ),
+    "X-Correlation-Id": _header(
+        "The notification that the request was about, else the request's own id; all is logged under it",
+        "string", "0190b3c4-5d6e-7f80-9a1b-2c3d4e5f6a7b", required=True,
+    ),
     "RateLimit-Policy": _header(
         f"To an application: how many requests it may make in how many seconds ({_LIMITS})",
         "string",
@@ -154,7 +158,7 @@ def response_name(status: HTTPStatus) -> str:
 
 def problem_response(status: HTTPStatus, schema: dict[str, Any]) -> dict[str, Any]:
     """The answer with an error of this status."""
-    names = ["X-Request-Id"]
+    names = ["X-Request-Id", "X-Correlation-Id"]
     if status is HTTPStatus.UNAUTHORIZED:
         names.append("WWW-Authenticate")
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):

@@ -14,7 +14,7 @@ from chalicelib.api import cors
 from chalicelib.api.endpoints import JSON, MAX_BODY_BYTES, Caller, Endpoint, Page, Upload
 from chalicelib.api.problems import REFUSALS, HttpError, invalid, may_pass, problem, refusal
 from chalicelib.domain.times import utc_now
-from chalicelib.observability import logger
+from chalicelib.observability import SERVER_ERRORS, about, correlated, logger, measure
 from chalicelib.services.authentication import Authenticated, authenticate
 from chalicelib.services.errors import OutsideUnavailableError, TooManyRequestsError
 from chalicelib.services.rate_limits import WINDOW_SECONDS, Allowance
@@ -32,6 +32,9 @@ PAGE_HEADERS: dict[str, str | list[str]] = {
 
 Headers = dict[str, str | list[str]]
 
+NOTIFICATION = "notification_id"
+"""The part of a path that names a notification."""
+
 
 def register(app: Chalice, endpoint: Endpoint) -> None:
     """Put an endpoint on the app."""
@@ -46,16 +49,29 @@ def register(app: Chalice, endpoint: Endpoint) -> None:
 
 
 def answer(endpoint: Endpoint, request: Request, path: dict[str, str]) -> Response:
-    """Work a request; whatever comes of it, the answer has the id under which it was logged."""
+    """Work a request; whatever comes of it, the answer has the ids under which it was logged.
+
+    Its correlation id is the notification that it is about, else the request's own.
+    """
     caller = caller_of(request)
     headers: Headers = {"X-Request-Id": caller.request_id, **cors.headers(request.headers.get("origin"))}
-    with logger.append_context_keys(request_id=caller.request_id):
+    with about(request_id=caller.request_id, notification=_notification_in(path)):
         response = _answer(endpoint, request, path, caller, headers)
-    response.headers = {**headers, **response.headers}
-    # Each request leaves a line, by whose id a client can ask. (And the emulator holds back the answer of an
-    # invocation that says nothing.)
-    logger.info("request", extra={"endpoint": endpoint.name, "status": int(response.status_code)})
+        status, correlation_id = int(response.status_code), correlated() or caller.request_id
+        # Each request leaves a line, by whose id a client can ask. (And the emulator holds back the answer of
+        # an invocation that says nothing.)
+        errors = {SERVER_ERRORS: 1} if status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
+        measure("request", errors, endpoint=endpoint.name, status=status)
+    response.headers = {**headers, "X-Correlation-Id": correlation_id, **response.headers}
     return response
+
+
+def _notification_in(path: dict[str, str]) -> str | None:
+    """The notification that a path names, in the form of ids; what is none is not logged as one."""
+    try:
+        return str(uuid.UUID(path[NOTIFICATION]))
+    except (KeyError, ValueError):
+        return None
 
 
 def caller_of(request: Request) -> Caller:

@@ -4,7 +4,7 @@ In ASCII: SQS refuses a whole batch for one character that it does not take, and
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.fanning import ChunkRange
@@ -20,10 +20,20 @@ def _fields(body: str) -> dict[str, Any]:
     try:
         fields = json.loads(body)
     except ValueError as error:
-        raise UnknownMessageError(f"not JSON: {body[:100]!r}") from error
+        raise UnknownMessageError(f"not JSON, of {len(body)} letters") from error
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
-        raise UnknownMessageError(f"not a message of version {VERSION}: {body[:100]!r}")
+        raise UnknownMessageError(f"not a message of version {VERSION}, of {len(body)} letters")
     return fields
+
+
+def names_in(body: str) -> dict[str, str]:
+    """Which notification and dispatch a body is about, as far as it says so: for the log, of any body."""
+    try:
+        fields = _fields(body)
+    except UnknownMessageError:
+        return {}
+    named = ((name, fields.get(name)) for name in ("notification", "dispatch"))
+    return {name: value for name, value in named if isinstance(value, str)}
 
 
 def _text(value: Any) -> str:
@@ -45,24 +55,36 @@ def _place(value: Any) -> int:
 
 @dataclass(frozen=True)
 class FanOutMessage:
-    """Work for fan out: a range of chunks of a dispatch."""
+    """Work for fan out: a range of chunks of a dispatch.
+
+    `notification_id` is for the log: by it a notification is followed, whatever can be read.
+    """
 
     dispatch_id: str
     chunks: ChunkRange
+    notification_id: str | None = field(default=None, compare=False)
 
     def dump(self) -> str:
-        return json.dumps(
-            {"v": VERSION, "dispatch": self.dispatch_id, "chunks": [self.chunks.first, self.chunks.last]}
-        )
+        fields = {
+            "v": VERSION,
+            "dispatch": self.dispatch_id,
+            "chunks": [self.chunks.first, self.chunks.last],
+            "notification": self.notification_id,
+        }
+        return json.dumps({key: value for key, value in fields.items() if value is not None})
 
     @classmethod
     def load(cls, body: str) -> "FanOutMessage":
         fields = _fields(body)
         try:
             first, last = fields["chunks"]
-            return cls(dispatch_id=_text(fields["dispatch"]), chunks=ChunkRange(_place(first), _place(last)))
+            return cls(
+                dispatch_id=_text(fields["dispatch"]),
+                chunks=ChunkRange(_place(first), _place(last)),
+                notification_id=_text_or_none(fields.get("notification")),
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise UnknownMessageError(f"not a fan-out message: {body[:100]!r}") from error
+            raise UnknownMessageError("not a fan-out message") from error
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,7 @@ class DueMessage:
             frequencies, dispatches = fields["due"]
             return cls(tuple(map(_text, frequencies)), tuple(map(_text, dispatches)))
         except (KeyError, TypeError, ValueError) as error:
-            raise UnknownMessageError(f"not a message of what is due: {body[:100]!r}") from error
+            raise UnknownMessageError("not a message of what is due") from error
 
 
 def load_fan_out(body: str) -> FanOutMessage | DueMessage:
@@ -98,6 +120,7 @@ class DeliveryMessage:
     """Work for deliver: one recipient of a dispatch, and where to reach them.
 
     `frequency` is the slug of the frequency that the dispatch is a run of: it may have been stopped since.
+    `notification_id` is for the log.
     """
 
     dispatch_id: str
@@ -108,6 +131,7 @@ class DeliveryMessage:
     name: str | None = None
     locale: str | None = None
     frequency: str | None = None
+    notification_id: str | None = field(default=None, compare=False)
 
     def dump(self) -> str:
         fields = {
@@ -119,6 +143,7 @@ class DeliveryMessage:
             "name": self.name,
             "locale": self.locale,
             "frequency": self.frequency,
+            "notification": self.notification_id,
         }
         return json.dumps({key: value for key, value in fields.items() if value is not None})
 
@@ -136,6 +161,7 @@ class DeliveryMessage:
                 name=_text_or_none(fields.get("name")),
                 locale=_text_or_none(fields.get("locale")),
                 frequency=_text_or_none(fields.get("frequency")),
+                notification_id=_text_or_none(fields.get("notification")),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise UnknownMessageError(f"not a delivery message: {body[:100]!r}") from error
+            raise UnknownMessageError("not a delivery message") from error

@@ -23,5 +23,13 @@ def delivery_to(
         return f"not a valid {channel.contact_field}"
     name = (person.name or "")[:MAX_NAME_LENGTH].strip() or None
     return DeliveryMessage(
-        dispatch.id, user_id, chunk, position, address, name, person.locale, dispatch.frequency
+        dispatch.id,
+        user_id,
+        chunk,
+        position,
+        address,
+        name,
+        person.locale,
+        dispatch.frequency,
+        dispatch.notification_id,
     )

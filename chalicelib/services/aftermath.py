@@ -4,12 +4,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chalicelib import queues
+from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.statuses import LETTERS, Status, WhyUnsent
 from chalicelib.domain.times import Clock, later
-from chalicelib.observability import logger
+from chalicelib.observability import LATENCY, NOT_TAKEN, UNSENT, Figures, Metric, logger, measure
+from chalicelib.services.counting import count_all, counts_of
+from chalicelib.services.naming import dimensions_of, names_of
 from chalicelib.services.recipients import recipient_of, record_letters
-from chalicelib.tables import activity
 from chalicelib.tables.base import DATABASE_ERRORS
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.unsent import hold_unsent
@@ -39,6 +41,29 @@ class _Letters:
         record_letters(self.dispatch, self.chunk, self.statuses, self.erased - self.statuses.keys())
 
 
+@dataclass
+class Tally:
+    """What became of the batch's recipients of one dispatch: one line, however many they are."""
+
+    dispatch: Dispatch
+    messages: int = 0
+    figures: Counter[Metric] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    """Of those that were sent, the seconds since they were due."""
+    not_taken: list[float] = field(default_factory=list)
+    """Of each try 0, or 100 if the provider did not take it."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The same as it is counted in a minute."""
+        return counts_of(self.dispatch.type, self.figures, self.latencies)
+
+    def log(self) -> None:
+        values = {LATENCY: self.latencies, NOT_TAKEN: self.not_taken}
+        figures: Figures = {**self.figures, **{metric: each for metric, each in values.items() if each}}
+        measure("delivered", figures, **dimensions_of(self.dispatch), messages=self.messages)
+
+
 @dataclass(frozen=True)
 class _Hop:
     """A message that goes on later; if its dispatch could not be read, nothing else can hold it."""
@@ -57,9 +82,13 @@ class Aftermath:
     """Gathers what is to be written; `failures` are the messages that have to come again."""
 
     failures: list[str] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+    _tallies: dict[str, "Tally"] = field(default_factory=dict)
     _letters: dict[tuple[str, int], "_Letters"] = field(default_factory=dict)
     _hops: list[_Hop] = field(default_factory=list)
+
+    def tally(self, dispatch: Dispatch) -> "Tally":
+        """Where it is counted what becomes of a dispatch's recipients."""
+        return self._tallies.setdefault(dispatch.id, Tally(dispatch))
 
     def letter(self, incoming: Incoming, dispatch: Dispatch, status: Status) -> None:
         """Record a final status in the chunk's progress."""
@@ -89,11 +118,12 @@ class Aftermath:
                 letters.write()
             except DATABASE_ERRORS as error:
                 logger.warning(
-                    "progress not recorded", extra={"dispatch": letters.dispatch.id, "error": str(error)}
+                    "progress not recorded", extra={**names_of(letters.dispatch), "error": str(error)}
                 )
                 self.failures += letters.incoming
-        if self.counts:
-            self._count(clock)
+        self._count(clock)
+        for tally in self._tallies.values():
+            tally.log()
 
     def _hold(self, hop: _Hop, clock: Clock) -> None:
         """A hop that the queue refused: from now on the recipient is unsent, and the sweep's to send."""
@@ -103,12 +133,12 @@ class Aftermath:
             self.failures.append(incoming.id)
         else:
             self.letter(incoming, dispatch, status)
+            self.tally(dispatch).figures[UNSENT] += status is Status.UNSENT
 
     def _count(self, clock: Clock) -> None:
-        try:
-            activity.count(self.counts, clock())
-        except DATABASE_ERRORS as error:
-            logger.warning("activity not counted", extra={"error": str(error)})  # a statistic, no promise
+        for lane in Lane:
+            counts = (each.counts for each in self._tallies.values() if each.dispatch.lane is lane)
+            count_all(lane, sum(counts, Counter()), clock())
 
 
 def _hold_unsent(
@@ -122,5 +152,5 @@ def _hold_unsent(
             recipient, message.address, WhyUnsent.QUEUE, dispatch.lane, later(now, delay_seconds), now
         )
     except DATABASE_ERRORS as error:
-        logger.warning("not held", extra={"dispatch": dispatch.id, "error": str(error)})
+        logger.warning("not held", extra={**names_of(dispatch), "error": str(error)})
         return None

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from chalicelib.observability import logger
 from chalicelib.services.errors import ConflictError
+from chalicelib.services.naming import names_of
 from chalicelib.services.notifications import newest_dispatches, visible
 from chalicelib.services.rights import Principal
 from chalicelib.tables.dispatches import cancel_dispatch
@@ -21,4 +22,4 @@ def cancel(notification_id: str, principal: Principal, now: datetime) -> None:
     for dispatch in newest_dispatches(notification):
         if not dispatch.is_cancelled:
             cancel_dispatch(dispatch.id, now)
-            logger.info("cancelled", extra={"dispatch": dispatch.id, "by": principal.author})
+            logger.info("cancelled", extra={**names_of(dispatch), "by": principal.author})

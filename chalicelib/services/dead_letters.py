@@ -1,5 +1,6 @@
 """Dead letters: what no worker could handle becomes a failure that everybody can see."""
 
+import logging
 from collections.abc import Sequence
 
 from chalicelib import queues
@@ -7,7 +8,9 @@ from chalicelib.domain.fanning import CHUNK_SIZE, MAX_DELAY_SECONDS, delay_until
 from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessage
 from chalicelib.domain.statuses import LETTERS, Status
 from chalicelib.domain.times import Clock
-from chalicelib.observability import logger
+from chalicelib.observability import DEAD_LETTER, logger, measure
+from chalicelib.services.counting import count
+from chalicelib.services.naming import dimensions_of
 from chalicelib.services.recipients import (
     NotQueued,
     recipient_of,
@@ -44,7 +47,11 @@ def bury_delivery(message: DeliveryMessage, dead_queue_url: str, clock: Clock) -
                 record_letters(dispatch, message.chunk, {message.position: status})
         case None:
             record_letters(dispatch, message.chunk, {message.position: Status.FAILED})
-            logger.error("recipient failed", extra={"dispatch": dispatch.id, "user": message.user_id})
+            count(dispatch, {DEAD_LETTER: 1}, clock())
+            measure(
+                "recipient failed", {DEAD_LETTER: 1}, logging.ERROR,
+                **dimensions_of(dispatch), user=message.user_id,
+            )  # fmt: skip
 
 
 def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> None:
@@ -55,7 +62,9 @@ def bury_fan_out(message: FanOutMessage, dead_queue_url: str, clock: Clock) -> N
     if message.chunks.is_one_chunk:
         _bury_chunk(dispatch, message.chunks.first, clock)
         return
-    parts = [FanOutMessage(dispatch.id, part).dump() for part in message.chunks.split()]
+    parts = [
+        FanOutMessage(dispatch.id, part, dispatch.notification_id).dump() for part in message.chunks.split()
+    ]
     queues.send_or_raise(dead_queue_url, [queues.Outgoing(part, dispatch.author) for part in parts])
 
 
@@ -72,14 +81,21 @@ def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
     if dispatch.is_cancelled:
         settle_cancelled(dispatch, chunk, dict(enumerate(user_ids or [])))
         return
-    logger.error(
-        "chunk failed", extra={"dispatch": dispatch.id, "chunk": chunk, "is_kept": user_ids is not None}
-    )
     if user_ids is None:
         # Nobody knows any more who they were, but how many.
-        size = min(CHUNK_SIZE, int(dispatch.recipients) - chunk * CHUNK_SIZE)
-        record_letters(dispatch, chunk, dict.fromkeys(range(size), Status.FAILED))
-        return
+        failed = min(CHUNK_SIZE, int(dispatch.recipients) - chunk * CHUNK_SIZE)
+        record_letters(dispatch, chunk, dict.fromkeys(range(failed), Status.FAILED))
+    else:
+        failed = _fail_without_row(dispatch, chunk, user_ids, clock)
+    count(dispatch, {DEAD_LETTER: failed}, clock())
+    measure(
+        "chunk failed", {DEAD_LETTER: failed}, logging.ERROR,
+        **dimensions_of(dispatch), chunk=chunk, is_kept=user_ids is not None,
+    )  # fmt: skip
+
+
+def _fail_without_row(dispatch: Dispatch, chunk: int, user_ids: Sequence[str], clock: Clock) -> int:
+    """Mark failed who has no row; how many of the chunk are failed then."""
     erased = _erased(dispatch, user_ids)
     failed = [
         NotQueued(position, user_id, Status.FAILED, REASON)
@@ -87,7 +103,8 @@ def _bury_chunk(dispatch: Dispatch, chunk: int, clock: Clock) -> None:
         if user_id not in erased
     ]
     positions = [position for position, user_id in enumerate(user_ids) if user_id in erased]
-    record_not_queued(dispatch, chunk, failed, positions, clock)
+    standing = record_not_queued(dispatch, chunk, failed, positions, clock)
+    return sum(status is Status.FAILED for status in standing.values())
 
 
 def _erased(dispatch: Dispatch, user_ids: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,17 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
-from chalicelib.observability import logger
+from chalicelib.observability import (
+    GIVEN_UP,
+    REFUSED,
+    RETRIED,
+    SENT,
+    UNSUBSCRIBED,
+    Metric,
+    about,
+    comes_again,
+    logger,
+)
 from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
@@ -88,7 +98,6 @@ class Delivery:
                     self._one(incoming, read, stack)
             # Before the sessions are closed: a server may be slow to say good-bye.
             self._after.write(settings.current().queues(self._lane).delivery, self._clock)
-        logger.info("delivered", extra={"batch": len(batch), **self._after.counts})
         return sorted(set(self._after.failures))
 
     def _read(self, batch: Sequence[Incoming]) -> _Read | None:
@@ -107,7 +116,8 @@ class Delivery:
             if not is_outage(error):
                 raise
             for incoming in batch:
-                self._put_off(incoming, None, error)
+                with _about(incoming):
+                    self._put_off(incoming, None, error)
             return None
         return _Read(
             dispatches,
@@ -116,14 +126,15 @@ class Delivery:
         )
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
-        try:
-            job = self._claim(incoming, read)
-            if job:
-                self._settle(job, self._send(job, stack))
-        except Exception:
-            # Each message for itself: one that breaks must not take nine others to the dead letters.
-            logger.exception("message must come again", extra={"id": incoming.id})
-            self._after.failures.append(incoming.id)
+        with _about(incoming):
+            try:
+                job = self._claim(incoming, read)
+                if job:
+                    self._settle(job, self._send(job, stack))
+            except Exception:
+                # Each message for itself: one that breaks must not take nine others to the dead letters.
+                comes_again(incoming.id)
+                self._after.failures.append(incoming.id)
 
     @contextmanager
     def _outages_put_off(self, incoming: Incoming, dispatch: Dispatch) -> Iterator[None]:
@@ -144,6 +155,7 @@ class Delivery:
         dispatch = read.dispatches.get(message.dispatch_id)
         if dispatch is None:
             raise MissingError(f"dispatch {message.dispatch_id}")
+        self._after.tally(dispatch).messages += 1
         if dispatch.is_cancelled or self._is_stopped(dispatch, read):
             self._end_cancelled(incoming, dispatch)
             return None
@@ -220,13 +232,15 @@ class Delivery:
         outcome = self._outcome(job.row, result)
         if not self._record(job.row, outcome):
             # Another has claimed the row since. It comes again, since ours may be the message that holds it.
-            logger.warning(
-                "lease lost",
-                extra={"dispatch": job.dispatch.id, "user": job.row.user_id, "result": str(outcome.status)},
-            )
+            logger.warning("lease lost", extra={"user": job.row.user_id, "result": str(outcome.status)})
             self._after.failures.append(job.incoming.id)
             return
-        self._after.counts[f"{job.dispatch.type} {outcome.status}"] += 1
+        tally = self._after.tally(job.dispatch)
+        tally.figures[_metric_of(outcome.status, result)] += 1
+        if result is not None:
+            tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
+        if outcome.status is Status.SENT:
+            tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)
             return
@@ -271,3 +285,15 @@ class Delivery:
             case Retryable(reason):
                 pause = retry_pause(self._lane, attempts + 1)
                 return Outcome(Status.QUEUED, now, attempts + 1, reason, not_before=later(now, pause))
+
+
+def _about(incoming: Incoming) -> AbstractContextManager[None]:
+    """Have every line within name what the message is about."""
+    return about(notification=incoming.message.notification_id, dispatch=incoming.message.dispatch_id)
+
+
+def _metric_of(status: Status, result: SendResult | None) -> Metric:
+    """As what an outcome is counted."""
+    if status is Status.FAILED:
+        return REFUSED if isinstance(result, Permanent) else GIVEN_UP
+    return {Status.SENT: SENT, Status.QUEUED: RETRIED, Status.UNSUBSCRIBED: UNSUBSCRIBED}[status]

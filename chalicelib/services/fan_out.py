@@ -3,6 +3,7 @@
 A chunk may be worked twice, or by two at once: who has no row is queued, and the claim decides who sends.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,16 +17,25 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock
-from chalicelib.observability import logger
+from chalicelib.observability import QUEUED, UNSENT, UNSUBSCRIBED, WRONG_CONTACT, about, logger, measure
 from chalicelib.services.addressing import delivery_to
+from chalicelib.services.counting import count
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
+from chalicelib.services.naming import dimensions_of, names_of
 from chalicelib.services.recipients import NotQueued, record_not_queued, settle_cancelled
 from chalicelib.services.stopping import cancel_if_stopped
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.base import is_outage
 from chalicelib.tables.dispatches import Dispatch, take_back
 from chalicelib.tables.unsubscribes import read_unsubscribes
+
+METRIC_OF = {
+    Status.UNSUBSCRIBED: UNSUBSCRIBED,
+    Status.WRONG_CONTACT: WRONG_CONTACT,
+    Status.UNSENT: UNSENT,
+}
+"""As what those are counted for whom there is no message."""
 
 
 def fan_out(message: FanOutMessage, lane: Lane, group: str, clock: Clock) -> None:
@@ -36,7 +46,7 @@ def fan_out(message: FanOutMessage, lane: Lane, group: str, clock: Clock) -> Non
         if not is_outage(error):
             raise
         # What has been done can be done again: an outage must not lead to the dead letters.
-        logger.warning("put off", extra={"dispatch": message.dispatch_id, "error": str(error)})
+        logger.warning("put off", extra={"error": str(error)})
         delay = round(retry_pause(lane, 1))
         queues.send_or_raise(
             settings.current().queues(lane).fan_out, [queues.Outgoing(message.dump(), group, delay)]
@@ -47,6 +57,11 @@ def _fan_out(message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     dispatch = Dispatch.one(message.dispatch_id, consistent=True)
     if dispatch is None:
         raise MissingError(f"dispatch {message.dispatch_id}")
+    with about(**names_of(dispatch)):  # a message of an earlier version does not say which notification
+        _fan_out_dispatch(dispatch, message, lane, clock)
+
+
+def _fan_out_dispatch(dispatch: Dispatch, message: FanOutMessage, lane: Lane, clock: Clock) -> None:
     if cancel_if_stopped(dispatch, clock()):
         _end_cancelled(dispatch, message)
         return
@@ -75,13 +90,15 @@ def _send_on(lane: Lane, dispatch: Dispatch, parts: Sequence[ChunkRange], clock:
     """Send chunks back to the queue; those that it does not take become pending, and the sweep sends them."""
     outgoing = [
         queues.Outgoing(
-            FanOutMessage(dispatch.id, part).dump(), dispatch.author, _hop_delay(dispatch, part, clock)
+            FanOutMessage(dispatch.id, part, dispatch.notification_id).dump(),
+            dispatch.author,
+            _hop_delay(dispatch, part, clock),
         )
         for part in parts
     ]
     refused = queues.send_all(settings.current().queues(lane).fan_out, outgoing)
     if refused:
-        logger.warning("taken back", extra={"dispatch": dispatch.id, "parts": len(refused)})
+        logger.warning("taken back", extra={"parts": len(refused)})
         take_back(dispatch, [parts[index] for index in refused])
 
 
@@ -92,16 +109,10 @@ def _work_chunk(dispatch: Dispatch, chunk: int, lane: Lane, clock: Clock) -> Non
     sorted_out = _sort_out(dispatch, chunk, user_ids)
     exceptions = sorted_out.exceptions + _send(dispatch, chunk, sorted_out.deliveries, lane, clock)
     record_not_queued(dispatch, chunk, exceptions, sorted_out.erased, clock)
-    logger.info(
-        "fanned out",
-        extra={
-            "dispatch": dispatch.id,
-            "chunk": chunk,
-            "queued": len(user_ids) - len(exceptions) - len(sorted_out.erased),
-            "exceptions": len(exceptions),
-            "erased": len(sorted_out.erased),
-        },
-    )
+    figures = Counter(METRIC_OF[each.status] for each in exceptions)
+    count(dispatch, figures, clock())
+    figures[QUEUED] = len(user_ids) - len(exceptions) - len(sorted_out.erased)
+    measure("fanned out", figures, **dimensions_of(dispatch), chunk=chunk, erased=len(sorted_out.erased))
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def _sort_out(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> _Sorte
             [each for each in user_ids if each not in refusing | erased], channel.contact_field
         )
     except DirectoryUnavailableError as error:
-        logger.warning("directory unavailable", extra={"dispatch": dispatch.id, "error": str(error)})
+        logger.warning("directory unavailable", extra={"error": str(error)})
         people = None
     found = _SortedOut()
     for position, user_id in enumerate(user_ids):

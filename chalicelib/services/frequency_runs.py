@@ -15,7 +15,8 @@ from chalicelib.domain.eras import version_of
 from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import uuid7
 from chalicelib.domain.times import Clock, iso, later, parse
-from chalicelib.observability import logger
+from chalicelib.observability import ACCEPTED, DISPATCHES, measure
+from chalicelib.services.counting import count_all, counts_of
 from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.frequency_times import schedule_of
 from chalicelib.services.hand_over import LOOKAHEAD_SECONDS, hand_over
@@ -53,13 +54,22 @@ def make_runs(
         standing = add_pending(_dispatch(frequency, run, now))
         made += [standing] if standing.pending else []
         if len(made) == AT_ONCE:
-            count += hand_over(made, clock())
+            count += len(hand_over(made, clock()))
             made = []
         run = next(schedule.runs_after(parse(standing.covers_until)), None)
-    count += hand_over(made, clock())
+    count += len(hand_over(made, clock()))
     advance(frequency, run)
-    logger.info("runs made", extra={"frequency": frequency.slug, "runs": count})
+    _tell(frequency, count, clock())
     return count
+
+
+def _tell(frequency: Frequency, count: int, now: datetime) -> None:
+    figures = {ACCEPTED: count * int(frequency.recipients), DISPATCHES: count} if count else {}
+    count_all(frequency.lane, counts_of(frequency.type, figures), now)
+    measure(
+        "runs made", figures, notification=frequency.notification_id, frequency=frequency.slug, runs=count,
+        lane=str(frequency.lane), channel=frequency.type,
+    )  # fmt: skip
 
 
 def _dispatch(frequency: Frequency, run: datetime, now: datetime) -> Dispatch:

@@ -72,8 +72,8 @@ def settle_cancelled(dispatch: Dispatch, chunk: int, users: Mapping[int, str]) -
 
 def record_not_queued(
     dispatch: Dispatch, chunk: int, found: Iterable[NotQueued], erased: Iterable[int], clock: Clock
-) -> None:
-    """Write a row for each who has none yet, then the letters of what stands in the rows.
+) -> dict[int, Status]:
+    """Write a row for each who has none yet, then the letters of what stands in the rows; which that is.
 
     `erased` are the positions of erased users: a letter is all they get.
     """
@@ -84,3 +84,4 @@ def record_not_queued(
         if status in LETTERS:
             standing[each.position] = status
     record_letters(dispatch, chunk, standing, erased)
+    return standing

@@ -5,6 +5,7 @@ from datetime import datetime
 from chalicelib.domain.eras import owns
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
+from chalicelib.services.naming import names_of
 from chalicelib.tables.dispatches import Dispatch, cancel_dispatch
 from chalicelib.tables.frequencies import Frequency, read_frequencies, read_frequency
 
@@ -32,7 +33,7 @@ def cancel_stopped(dispatch: Dispatch, now: datetime) -> None:
     """Have everybody see that a run was stopped."""
     cancel_dispatch(dispatch.id, now)
     dispatch.cancelled_at = iso(now)
-    logger.info("run stopped", extra={"dispatch": dispatch.id, "frequency": dispatch.frequency})
+    logger.info("run stopped", extra={**names_of(dispatch), "frequency": dispatch.frequency})
 
 
 def frequencies_of(dispatches: dict[str, Dispatch]) -> dict[str, Frequency]:

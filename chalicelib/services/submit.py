@@ -10,12 +10,13 @@ from chalicelib.domain.fanning import chunk_count
 from chalicelib.domain.ids import new_id
 from chalicelib.domain.retention import is_kept
 from chalicelib.domain.times import iso
-from chalicelib.observability import logger
-from chalicelib.services import audiences
+from chalicelib.observability import ACCEPTED, DISPATCHES, about, measure
+from chalicelib.services import audiences, counting
 from chalicelib.services.content import Content, check_content, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
 from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over, is_near
+from chalicelib.services.naming import dimensions_of
 from chalicelib.services.rights import Principal
 from chalicelib.services.send_times import check_send_at
 from chalicelib.tables.audiences import write_audience
@@ -74,19 +75,21 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
         recipients = _recipients(submission, submission.audience_id, principal, now)
     ids = _choose_ids(submission, principal, now)
     notification, dispatch = _rows(submission, principal, ids, recipients)
-    found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
-    if found is None:
-        notification.put()
-        if submission.audience_id is None:
-            write_audience(ids.audience, users, int(dispatch.expires_at))
-        # Last: what has a dispatch is complete. Its mark holds it until the queue does.
-        found = add_pending(dispatch)
-    if found.pending and is_near(found.due, now):
-        hand_over([found], now)
-    logger.info(
-        "accepted",
-        extra={"dispatch": ids.dispatch, "recipients": recipients, "author": principal.author},
-    )
+    with about(notification=ids.notification, dispatch=ids.dispatch):
+        found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
+        figures = {} if found else {ACCEPTED: recipients, DISPATCHES: 1}
+        if found is None:
+            notification.put()
+            if submission.audience_id is None:
+                write_audience(ids.audience, users, int(dispatch.expires_at))
+            # Last: what has a dispatch is complete. Its mark holds it until the queue does.
+            found = add_pending(dispatch)
+        if found.pending and is_near(found.due, now):
+            hand_over([found], now)
+        counting.count(dispatch, figures, now)
+        measure(
+            "accepted", figures, **dimensions_of(dispatch), recipients=recipients, author=principal.author
+        )
     return Accepted(notification, dispatch, ids.is_repeat)
 
 

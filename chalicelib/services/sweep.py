@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from chalicelib import settings
 from chalicelib.domain.fanning import chunk_due
+from chalicelib.domain.ids import made_at
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.times import Clock, later
-from chalicelib.observability import logger
+from chalicelib.domain.times import Clock, later, parse
+from chalicelib.observability import PENDING_AGE, UNSENT_AGE, Metric, measure
 from chalicelib.services.erasure import erase_again
 from chalicelib.services.expiries import dispatch_kept_until
-from chalicelib.services.hand_over import hand_over
+from chalicelib.services.hand_over import hand_over, log_handed_over
 from chalicelib.services.sweep_unsent import isolated, sweep_unsent
 from chalicelib.tables.base import in_parallel
 from chalicelib.tables.dispatches import Dispatch, make_due_at, pending_since
@@ -34,21 +36,23 @@ TIME_KEPT_BACK_SECONDS = 15.0
 
 def sweep(clock: Clock, remaining_seconds: Callable[[], float]) -> dict[str, int]:
     """One run over both lanes, express first; how many of what were handled."""
-    counts: Counter[str] = Counter()
-    _sweep_lane(Lane.EXPRESS, clock, remaining_seconds, counts)
+    counts = _sweep_lane(Lane.EXPRESS, clock, remaining_seconds)
     with isolated(counts, part="erasures"):
         _sweep_erasures(clock, remaining_seconds, counts)
-    _sweep_lane(Lane.REGULAR, clock, remaining_seconds, counts)
-    logger.info("swept", extra=dict(counts))
-    return dict(counts)
+    return dict(counts + _sweep_lane(Lane.REGULAR, clock, remaining_seconds))
 
 
-def _sweep_lane(
-    lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
-) -> None:
-    for part in (_sweep_pending, sweep_unsent):
-        with isolated(counts, lane=str(lane)):
-            part(lane, clock, remaining_seconds, counts)
+def _sweep_lane(lane: Lane, clock: Clock, remaining_seconds: Callable[[], float]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    ages: dict[Metric, float] = {}
+    with isolated(counts, lane=str(lane)):
+        ages[PENDING_AGE] = _sweep_pending(lane, clock, remaining_seconds, counts)
+    with isolated(counts, lane=str(lane)):
+        age = sweep_unsent(lane, clock, remaining_seconds, counts)
+        ages |= {} if age is None else {UNSENT_AGE: age}
+    fields: dict[str, Any] = {"lane": str(lane), **counts}
+    measure("swept", ages, **fields)
+    return counts
 
 
 def _sweep_erasures(clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]) -> None:
@@ -63,18 +67,31 @@ def _sweep_erasures(clock: Clock, remaining_seconds: Callable[[], float], counts
 
 def _sweep_pending(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
-) -> None:
-    """Send what is pending to fan out: one dispatch first, which shows whether the queue takes any."""
-    at_once = 1
+) -> float:
+    """Send what is pending to fan out: one dispatch first, which shows whether the queue takes any.
+
+    Returns for how many seconds what came first has been due.
+    """
+    at_once, age = 1, 0.0
     for _ in range(MAX_PENDING // PENDING_AT_ONCE):
         if remaining_seconds() < TIME_KEPT_BACK_SECONDS:
-            return
+            break
         found = pending_since(lane, later(clock(), -PENDING_AFTER_SECONDS), at_once)
         sent = hand_over(_due_anew(found, clock()), clock())
-        counts.update({"dispatches sent": sent} if sent else {})
-        if not found or sent < len(found):
-            return  # the marks stay, and the next run comes in a minute
+        counts.update({"dispatches sent": len(sent)} if sent else {})
+        log_handed_over(sent)
+        age = max([age, *(overdue_seconds(each, clock()) for each in found)])
+        if not found or len(sent) < len(found):
+            break  # the marks stay, and the next run comes in a minute
         at_once = PENDING_AT_ONCE
+    return age
+
+
+def overdue_seconds(dispatch: Dispatch, now: datetime) -> float:
+    """For how long the first chunk that is pending has been due, by what it was to be before any sweep."""
+    to_be_sent = parse(dispatch.send_at) if dispatch.send_at else made_at(dispatch.id)
+    step = settings.current().throttle_step_seconds
+    return max((now - chunk_due(to_be_sent, dispatch.pending_chunks[0].first, step)).total_seconds(), 0.0)
 
 
 def _due_anew(dispatches: list[Dispatch], now: datetime) -> list[Dispatch]:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from chalicelib import queues, settings
 from chalicelib.channels import CHANNELS
@@ -17,8 +18,9 @@ from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.retention import expiry_beside
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
-from chalicelib.observability import logger
+from chalicelib.observability import EXPIRED, REQUEUED, WRONG_CONTACT, logger, measure
 from chalicelib.services.addressing import delivery_to
+from chalicelib.services.counting import count_all, counts_of
 from chalicelib.services.erasure import erase_rows
 from chalicelib.services.stopping import cancel_stopped, frequencies_of, is_stopped
 from chalicelib.tables.base import Table, in_parallel
@@ -28,10 +30,11 @@ from chalicelib.tables.progress import clear_unsent_letter, set_letters
 from chalicelib.tables.unsent import (
     RowKey,
     finish_unsent,
+    keys_due,
     mark_requeued,
     postpone_unsent,
     settle_finished,
-    unsent_keys,
+    unsent_marks,
     unsent_rows,
 )
 from chalicelib.tables.unsubscribes import read_unsubscribes
@@ -59,6 +62,46 @@ def isolated(counts: Counter[str], **who: str) -> Iterator[None]:
         counts["errors"] += 1
 
 
+def _names(row: UsersNotification) -> dict[str, str]:
+    return {"user": row.user_id, "notification": row.notification_id, "dispatch": row.dispatch_id}
+
+
+METRIC_OF = {"requeued": REQUEUED, "expired": EXPIRED, "wrong contact": WRONG_CONTACT}
+"""As what it is counted what becomes of a row; of the others only the log tells."""
+FINAL = (EXPIRED, WRONG_CONTACT)
+"""What the minute's counts have of it, too: an end, which nobody else counts."""
+
+
+@dataclass
+class SweptRows:
+    """What became of rows, in words: in all, and of each dispatch."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    activity: Counter[str] = field(default_factory=Counter)
+    age: float | None = None
+    """For how many seconds the oldest has been due."""
+    _of: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+
+    def __add__(self, other: "SweptRows") -> "SweptRows":
+        ages = [each.age for each in (self, other) if each.age is not None]
+        return SweptRows(self.counts + other.counts, self.activity + other.activity, max(ages, default=None))
+
+    def add(self, row: UsersNotification, word: str, number: int = 1) -> None:
+        """So many rows of a dispatch came to this."""
+        self.counts[word] += number
+        self._of.setdefault((row.notification_id, row.dispatch_id), Counter())[word] += number
+
+    def tell(self, lane: Lane, dispatches: Mapping[str, Dispatch]) -> None:
+        """A line for each dispatch, however many its rows are; and what is counted of them."""
+        for (notification_id, dispatch_id), words in self._of.items():
+            channel = dispatches[dispatch_id].type if dispatch_id in dispatches else "unknown"
+            figures = {METRIC_OF[word]: number for word, number in words.items() if word in METRIC_OF}
+            self.activity += counts_of(channel, {each: figures[each] for each in figures if each in FINAL})
+            fields: dict[str, Any] = {"lane": str(lane), "channel": channel}
+            fields |= {word: number for word, number in words.items() if word not in METRIC_OF}
+            measure("unsent swept", figures, notification=notification_id, dispatch=dispatch_id, **fields)
+
+
 @dataclass(frozen=True)
 class _Ready:
     row: UsersNotification
@@ -68,62 +111,76 @@ class _Ready:
 
 def sweep_unsent(
     lane: Lane, clock: Clock, remaining_seconds: Callable[[], float], counts: Counter[str]
-) -> None:
+) -> float | None:
     """Work what is due of a lane's unsent rows, `unsent_per_minute` at most: a part, then several at once.
 
     When nothing of a round gets anywhere, neither queue nor directory answers: more tries would only cost.
+    Returns for how many seconds the oldest that was looked at has been due: 0 if there is none, None if it
+    is nobody's turn.
     """
     kept_back = TIME_KEPT_BACK_SECONDS + directory().longest_seconds
     left, parts = settings.current().unsent_per_minute, 1
+    age: float | None = None
     for model in Table.__subclasses__():
         model.table()  # connected before the threads start
     while left > 0 and remaining_seconds() >= kept_back:
-        keys = unsent_keys(lane, clock(), min(left, PART * parts))
+        marks = unsent_marks(lane, min(left, PART * parts))
+        keys = keys_due(marks, clock())
         if not keys:
-            return
+            if not marks and age is None:
+                age = 0.0
+            break
         handled = _sweep_parts(lane, keys, clock)
-        counts.update(handled)
-        if handled.total() == handled["postponed"] + handled["errors"]:
-            return
+        counts.update(handled.counts)
+        age = max([each for each in (age, handled.age) if each is not None], default=None)
+        if handled.counts.total() == handled.counts["postponed"] + handled.counts["errors"]:
+            break
         left, parts = left - len(keys), PARTS_AT_ONCE
+    return age
 
 
-def _sweep_parts(lane: Lane, keys: Sequence[RowKey], clock: Clock) -> Counter[str]:
+def _sweep_parts(lane: Lane, keys: Sequence[RowKey], clock: Clock) -> SweptRows:
     parts = [keys[start : start + PART] for start in range(0, len(keys), PART)]
-    return sum(in_parallel(lambda part: _sweep_part(lane, part, clock), parts), Counter())
+    swept = sum(in_parallel(lambda part: _sweep_part(lane, part, clock), parts), SweptRows())
+    count_all(lane, swept.activity, clock())
+    return swept
 
 
-def _sweep_part(lane: Lane, keys: Sequence[RowKey], clock: Clock) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    with isolated(counts, lane=str(lane)):
-        counts += _sweep_rows(lane, unsent_rows(keys), clock)
-    return counts
+def _sweep_part(lane: Lane, keys: Sequence[RowKey], clock: Clock) -> SweptRows:
+    swept = SweptRows()
+    with isolated(swept.counts, lane=str(lane)):
+        rows = unsent_rows(keys)
+        overdue = (
+            (clock() - parse(row.due_at)).total_seconds() for row in rows if row.state is Status.UNSENT
+        )
+        swept.age = max((max(each, 0.0) for each in overdue), default=None)
+        _sweep_rows(lane, rows, clock, swept)
+    return swept
 
 
-def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _sweep_rows(lane: Lane, rows: Sequence[UsersNotification], clock: Clock, swept: SweptRows) -> None:
     dispatches = read_dispatches({row.dispatch_id for row in rows})
     frequencies = frequencies_of(dispatches)
     unsubscribes = read_unsubscribes({row.user_id for row in rows}, consistent=True)
     waiting: list[tuple[UsersNotification, Dispatch]] = []
     for row in rows:
-        with isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
+        with isolated(swept.counts, **_names(row)):
             dispatch = dispatches.get(row.dispatch_id)
             unsubscribe = unsubscribes.get(row.user_id)
             if unsubscribe and unsubscribe.erases(row.dispatch_id):
-                counts["erased"] += erase_rows([row], clock)
+                swept.add(row, "erased", erase_rows([row], clock))
             elif row.state is not Status.UNSENT:
                 _settle(row, row.state, clock)
             elif dispatch is not None and _is_cancelled(dispatch, frequencies, clock):
-                counts["cancelled"] += _finish(row, Status.CANCELLED, "cancelled", clock)
+                swept.add(row, "cancelled", _finish(row, Status.CANCELLED, "cancelled", clock))
             elif reason := _hopeless(row, dispatch, clock):
-                counts["expired"] += _finish(row, Status.FAILED, reason, clock)
+                swept.add(row, "expired", _finish(row, Status.FAILED, reason, clock))
             elif dispatch is not None:
                 waiting.append((row, dispatch))
     for channel in {dispatch.type for _, dispatch in waiting}:
         of_channel = [(row, dispatch) for row, dispatch in waiting if dispatch.type == channel]
-        _requeue(lane, _addressed(channel, of_channel, clock, counts), clock, counts)
-    return counts
+        _requeue(lane, _addressed(channel, of_channel, clock, swept), clock, swept)
+    swept.tell(lane, dispatches)
 
 
 def _is_cancelled(dispatch: Dispatch, frequencies: Mapping[str, Frequency], clock: Clock) -> bool:
@@ -148,7 +205,7 @@ def _addressed(
     channel: str,
     waiting: Sequence[tuple[UsersNotification, Dispatch]],
     clock: Clock,
-    counts: Counter[str],
+    swept: SweptRows,
 ) -> list[_Ready]:
     """The rows with whom to send to: asked of the directory again, which may have been what was missing."""
     try:
@@ -156,22 +213,22 @@ def _addressed(
     except DirectoryUnavailableError as error:
         logger.warning("directory unavailable", extra={"error": str(error)})
         for row, _ in waiting:
-            with isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
-                counts["postponed"] += _postpone(row, WhyUnsent.DIRECTORY, clock)
+            with isolated(swept.counts, **_names(row)):
+                swept.add(row, "postponed", _postpone(row, WhyUnsent.DIRECTORY, clock))
         return []
     ready: list[_Ready] = []
     for row, dispatch in waiting:
-        with isolated(counts, user=row.user_id, dispatch=row.dispatch_id):
+        with isolated(swept.counts, **_names(row)):
             person = people.get(row.user_id)
             found = delivery_to(person, dispatch, row.user_id, int(row.chunk), int(row.position))
             if isinstance(found, str):
-                counts["wrong contact"] += _finish(row, Status.WRONG_CONTACT, found, clock)
+                swept.add(row, "wrong contact", _finish(row, Status.WRONG_CONTACT, found, clock))
             else:
                 ready.append(_Ready(row, dispatch, found))
     return ready
 
 
-def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[str]) -> None:
+def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, swept: SweptRows) -> None:
     """Send first, then clear the mark that was read: in between both hold the recipient, never none."""
     refused = set(
         queues.send_all(
@@ -186,11 +243,11 @@ def _requeue(lane: Lane, ready: Sequence[_Ready], clock: Clock, counts: Counter[
         )
     )
     for index, each in enumerate(ready):
-        with isolated(counts, user=each.row.user_id, dispatch=each.row.dispatch_id):
+        with isolated(swept.counts, **_names(each.row)):
             if index in refused:
-                counts["postponed"] += _postpone(each.row, WhyUnsent.QUEUE, clock)
+                swept.add(each.row, "postponed", _postpone(each.row, WhyUnsent.QUEUE, clock))
                 continue
-            counts["requeued"] += 1
+            swept.add(each.row, "requeued")
             if mark_requeued(each.row, clock()):
                 clear_unsent_letter(each.row.dispatch_id, int(each.row.chunk), int(each.row.position))
 

@@ -10,7 +10,7 @@ from chalicelib.domain.messages import DueMessage
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import logger
 from chalicelib.services.frequency_runs import make_runs
-from chalicelib.services.hand_over import LOOKAHEAD_SECONDS, hand_over, is_near
+from chalicelib.services.hand_over import LOOKAHEAD_SECONDS, hand_over, is_near, log_handed_over
 from chalicelib.tables.base import in_parallel
 from chalicelib.tables.dispatches import Dispatch, pending_between, read_dispatches
 from chalicelib.tables.frequencies import Frequency, due_slugs, read_frequencies
@@ -85,7 +85,8 @@ def work_due(message: DueMessage, clock: Clock, remaining_seconds: Callable[[], 
     in_parallel(lambda each: _make_runs(each, now, clock, remaining_seconds), list(frequencies.values()))
     if message.dispatches:
         found = read_dispatches(message.dispatches).values()
-        hand_over([each for each in found if each.pending and is_near(each.due, now)], clock())
+        due = [each for each in found if each.pending and is_near(each.due, now)]
+        log_handed_over(hand_over(due, clock()))
 
 
 def _make_runs(
@@ -95,4 +96,7 @@ def _make_runs(
         make_runs(frequency, now, clock, remaining_seconds)
     except Exception:
         # Each for itself: one that breaks must not keep the others from being on time.
-        logger.exception("runs not made", extra={"frequency": frequency.slug})
+        logger.exception(
+            "runs not made",
+            extra={"notification": frequency.notification_id, "frequency": frequency.slug},
+        )

@@ -1,18 +1,29 @@
-"""Activity: how much was sent and failed in a minute, by channel. A statistic: it may count twice."""
+"""Activity: how much was accepted, sent and failed in a minute, by lane and channel, and how long it took.
+
+A statistic: it may count twice.
+"""
 
 import random
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
 
+from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import iso
-from chalicelib.tables.base import Table
+from chalicelib.tables.base import Item, Table
 
 SHARDS = 4
-"""A minute's counts are spread over so many items: one takes about 1,000 writes a second."""
+"""A minute's counts of a lane are spread over so many items: one takes about 1,000 writes a second."""
 KEPT_DAYS = 30
+
+LATENCY_BOUNDS = (0.5, 1, 2, 5, 10, 30, 60, 300, 900)
+"""Seconds. How long it took is counted by the first of these that it does not exceed."""
+
+_LANES = tuple(Lane)
+_NO_BOUND = "more"
 
 
 class Activity(Table):
@@ -26,14 +37,41 @@ class Activity(Table):
     expires_at = NumberAttribute()
 
 
-def count(counts: Mapping[str, int], now: datetime) -> None:
-    """Add to the present minute's counts."""
+def latency_name(seconds: float | None) -> str:
+    """Under what a latency is counted; None: under what those are that exceed every bound."""
+    bounds = (bound for bound in LATENCY_BOUNDS if seconds is not None and seconds <= bound)
+    return f"latency {next(bounds, _NO_BOUND)}"
+
+
+def count(lane: Lane, counts: Mapping[str, int], now: datetime) -> None:
+    """Add to the present minute's counts of a lane."""
     expires = int((now + timedelta(days=KEPT_DAYS)).timestamp())
     Activity.change(
-        f"{iso(now)[:16]}Z",
-        random.randrange(SHARDS),  # noqa: S311
+        minute_of(now),
+        _LANES.index(lane) * SHARDS + random.randrange(SHARDS),  # noqa: S311
         actions=[
             Activity.expires_at.set(expires),
             *(Path([name]).add(number) for name, number in counts.items()),
         ],
     )
+
+
+def minute_of(at: datetime) -> str:
+    """The minute in which a moment is, as counts are kept under it."""
+    return f"{iso(at)[:16]}Z"
+
+
+def counted(minutes: Iterable[str]) -> dict[Lane, Counter[str]]:
+    """What was counted in some minutes: one small query each."""
+    found: dict[Lane, Counter[str]] = {lane: Counter() for lane in _LANES}
+    connection = Activity._get_connection()
+    for minute in minutes:
+        for item in connection.query(minute)["Items"]:
+            lane = _LANES[int(item["shard"]["N"]) // SHARDS]
+            found[lane].update(_counts(item))
+    return found
+
+
+def _counts(item: Item) -> dict[str, int]:
+    own = Activity.get_attributes().keys()
+    return {name: int(value["N"]) for name, value in item.items() if name not in own}

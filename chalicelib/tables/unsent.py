@@ -1,7 +1,8 @@
 """Unsent rows: found by their mark, and changed on the condition that it is still the one that was read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from pynamodb.expressions.update import Action
@@ -11,7 +12,6 @@ from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso
 from chalicelib.tables.base import ConditionFailedError
 from chalicelib.tables.users_notifications import (
-    Attention,
     Recipient,
     UsersNotification,
     brief,
@@ -25,16 +25,33 @@ RowKey = tuple[str, str]
 """User and dispatch."""
 
 
+@dataclass(frozen=True, order=True)
+class UnsentMark:
+    """What the index has of an unsent row: when it is tried next, and which it is."""
+
+    next_at: str
+    user_id: str
+    dispatch_id: str
+
+
+def unsent_marks(lane: Lane, limit: int) -> list[UnsentMark]:
+    """The unsent rows of a lane that are tried next, also those whose time is still to come."""
+    marks = [
+        UnsentMark(key.attention_at, key.user_id, key.dispatch_id)
+        for shard in shard_keys(lane)
+        for key in UsersNotification.attention_index.query(f"unsent#{shard}", limit=limit)
+    ]
+    return sorted(marks)[:limit]
+
+
+def keys_due(marks: Iterable[UnsentMark], due_before: datetime) -> list[RowKey]:
+    """The rows of these marks whose next try has come."""
+    return [(each.user_id, each.dispatch_id) for each in marks if each.next_at <= iso(due_before)]
+
+
 def unsent_keys(lane: Lane, due_before: datetime, limit: int) -> list[RowKey]:
     """The rows under an unsent mark whose next try has come, oldest first."""
-    keys = [
-        (key.attention_at, key.user_id, key.dispatch_id)
-        for shard in shard_keys(lane)
-        for key in UsersNotification.attention_index.query(
-            f"unsent#{shard}", Attention.attention_at <= iso(due_before), limit=limit
-        )
-    ]
-    return [(user_id, dispatch_id) for _, user_id, dispatch_id in sorted(keys)[:limit]]
+    return keys_due(unsent_marks(lane, limit), due_before)
 
 
 def unsent_rows(keys: Sequence[RowKey]) -> list[UsersNotification]:

@@ -13,7 +13,7 @@ from chalicelib.domain.messages import (
     load_fan_out,
 )
 from chalicelib.domain.times import utc_now
-from chalicelib.observability import logger
+from chalicelib.observability import DEAD_LETTERS, logger, measure
 from chalicelib.services import dead_letters as service
 from chalicelib.workers.records import Record, work_each
 
@@ -30,7 +30,9 @@ QUEUE_VARIABLES = (
 # The other three dead-letter queues are added to this function's events in infra/template.
 @blueprint.on_sqs_message(queue="${DeliveryRegularDeadQueue.QueueName}", batch_size=10)
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
-    return work_each(event.to_dict()["Records"], _bury)
+    records = event.to_dict()["Records"]
+    measure("dead letters", {DEAD_LETTERS: len(records)})
+    return work_each(records, _bury)
 
 
 def _bury(record: Record) -> None:

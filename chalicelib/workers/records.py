@@ -5,7 +5,8 @@ from typing import Any
 
 from chalice.app import BaseLambdaEvent
 
-from chalicelib.observability import logger
+from chalicelib.domain.messages import names_in
+from chalicelib.observability import about, comes_again
 
 Record = dict[str, Any]
 """An SQS record as Lambda passes it: messageId, body, eventSourceARN, …"""
@@ -31,9 +32,10 @@ def work_each(records: Iterable[Record], work: Callable[[Record], None]) -> dict
     """Work records one by one; one that raises is logged and comes again, without holding up the others."""
     failures = []
     for record in records:
-        try:
-            work(record)
-        except Exception:
-            logger.exception("message must come again", extra={"id": record["messageId"]})
-            failures.append(record["messageId"])
+        with about(**names_in(record["body"])):
+            try:
+                work(record)
+            except Exception:
+                comes_again(record["messageId"])
+                failures.append(record["messageId"])
     return report(failures)

@@ -317,7 +317,8 @@ def prices_section() -> str:
         "Prices and assumptions",
         f"List prices of {known.region} in {known.currency} on {known.date}, for a million of each, before"
         " any free tier. Not in the bills: storage and backups, data transfer, Lambda's time for cold starts,"
-        " and the mail provider. Look again before a decision depends on a figure.",
+        " metrics, alarms and traces (runbook.md), and the mail provider. Look again before a decision"
+        " depends on a figure.",
         _table(
             ["", "price", "where it is published"],
             [[name, f"{each['price']:,}", each["source"]] for name, each in known.prices.items()],

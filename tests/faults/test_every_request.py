@@ -28,6 +28,9 @@ STRIKES = (
     Fault.DIES_AFTER,
 )
 
+STATISTICS = frozenset({"ACTIVITY_TABLE"})
+"""What may be counted twice, or not at all: no promise hangs on it."""
+
 State = Counter[tuple[str, str]]
 """What stands in the tables, and how often."""
 
@@ -86,6 +89,7 @@ class Client:
         return Counter(
             (variable, what_stands(row))
             for variable in self._world.tables.variables
+            if variable not in STATISTICS
             for row in self._world.tables.rows(variable)
         )
 

@@ -14,6 +14,7 @@ from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessag
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "messages"
 DISPATCH = "01a208c5-dc43-711b-a982-2b0bd0192850"
+NOTIFICATION = "01a208c5-dc43-7118-8a1c-2b0bd0192850"
 USER = "8f14e45f-ceea-467f-a8f0-2b0bd0192850"
 
 Message = FanOutMessage | DueMessage | DeliveryMessage
@@ -31,6 +32,13 @@ MEANT: dict[str, list[Message]] = {
         DueMessage(frequencies=("weekly-news", "daily")),
         DueMessage(dispatches=(DISPATCH,)),
     ],
+    "2026-11-29": [
+        FanOutMessage(DISPATCH, ChunkRange(0, 10), NOTIFICATION),
+        DeliveryMessage(DISPATCH, USER, 3, 99, "anna@example.com", notification_id=NOTIFICATION),
+        DeliveryMessage(DISPATCH, USER, 0, 0, "anna@example.com", "Anna", "en", "weekly-news", NOTIFICATION),
+        DueMessage(frequencies=("weekly-news", "daily")),
+        DueMessage(dispatches=(DISPATCH,)),
+    ],
 }
 """What the lines of each file say."""
 
@@ -45,7 +53,14 @@ def load(body: str) -> Message:
 
 @pytest.mark.parametrize("version", MEANT)
 def test_what_a_version_wrote_is_understood(version: str) -> None:
-    assert [load(body) for body in lines(version)] == MEANT[version]
+    found = [load(body) for body in lines(version)]
+    assert found == MEANT[version]
+    assert [followed(each) for each in found] == [followed(each) for each in MEANT[version]]
+
+
+def followed(message: Message) -> str | None:
+    """Under which notification a message is logged: it makes no difference to what it asks for."""
+    return None if isinstance(message, DueMessage) else message.notification_id
 
 
 def test_every_version_is_looked_at() -> None:

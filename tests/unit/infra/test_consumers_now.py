@@ -18,7 +18,7 @@ from moto import mock_aws
 from chalicelib.domain.lanes import Lane
 from infra import manage
 from infra.consumers import Source, Trio
-from infra.consumers_command import View, _as_json, _duration, _table, view, wanted
+from infra.consumers_command import View, as_json, duration, table, view, wanted
 from infra.consumers_now import Depth, Platform
 from infra.stack import DeploymentError, Stack
 from infra.template_parts import join_parts
@@ -214,7 +214,7 @@ def test_what_is_not_told_is_named_and_the_rest_is_shown(stack: StandIn) -> None
     assert account.startswith("the account's concurrency is not told: ")  # moto does not know it
     assert len(drifts) == 4
     assert "fan out of express was changed past the stack, where ExpressNumberOfConsumers is 10" in drifts[0]
-    lines = _table(found).splitlines()
+    lines = table(found).splitlines()
     assert lines[1].split() == [
         "express",
         "fan",
@@ -241,7 +241,7 @@ def test_a_trio_that_somebody_made_wrong_is_shown_and_said(stack: StandIn) -> No
 def test_programs_get_the_same_as_json(stack: StandIn) -> None:
     _make_functions(stack)
     found = view(cast(Stack, stack), _platform(stack))
-    shown = json.loads(json.dumps(_as_json("vestnik-dev", found, None, ["done"])))
+    shown = json.loads(json.dumps(as_json("vestnik-dev", found, None, ["done"])))
     assert shown["lanes"]["regular"]["number"] == 10
     assert shown["lanes"]["regular"]["sources"][1]["configured"] == MAXIMUM
     assert [queue["queue"] for queue in shown["queues"]] == QUEUES
@@ -254,14 +254,14 @@ def test_programs_get_the_same_as_json(stack: StandIn) -> None:
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172_800, "2 d")],
 )
 def test_an_age_is_said_in_one_unit(seconds: int, said: str) -> None:
-    assert _duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_what_nobody_bounds_or_tells_has_a_word() -> None:
     source = Source("deliver", "DeliveryExpressQueue", "deliver", None, "Disabled", 4)
     depth = Depth("DeliveryExpressQueue", 3, 0, 0, None)
     found = View({Lane.EXPRESS: (10, 2, 20)}, {Lane.EXPRESS: [source]}, [depth], None, 20, [])
-    consumers, queue = _table(found).splitlines()[1], _table(found).splitlines()[4]
+    consumers, queue = table(found).splitlines()[1], table(found).splitlines()[4]
     assert consumers.split() == ["express", "deliver", "10", "(2", "to", "20)", "unbounded", "Disabled", "4"]
     assert queue.split() == ["DeliveryExpressQueue", "3", "0", "0", "not", "told"]
 
