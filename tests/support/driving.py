@@ -180,6 +180,11 @@ class Everything:
         world.database.fail("BatchGetItem", if_body='"contacts"')
         world.settle()
         self._a_minute_later()
+        dispatch = self._submit(lane)
+        with self._down(deliver):
+            world.fan_out(lane)
+        world.cancel(dispatch)
+        self._a_minute_later()
 
     @contextmanager
     def _down(self, variable: str, is_down: bool = True) -> Iterator[None]:

@@ -41,6 +41,17 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
          "UpdateContinuousBackups", "DescribeContributorInsights", "DescribeKinesisStreamingDestination",
          "GetResourcePolicy", "DescribeTimeToLive", "UpdateTimeToLive", "ListTagsOfResource"} | TAGS,
     ),
+    "AWS::CloudWatch::Alarm": (
+        "cloudwatch", {"DeleteAlarms", "DescribeAlarms", "PutMetricAlarm", "ListTagsForResource"} | TAGS,
+    ),
+    "AWS::CloudWatch::Dashboard": ("cloudwatch", {"DeleteDashboards", "GetDashboard", "PutDashboard"}),
+    "AWS::SNS::Topic": (
+        "sns",
+        {"CreateTopic", "DeleteTopic", "GetTopicAttributes", "SetTopicAttributes", "ListSubscriptionsByTopic",
+         "ListTagsForResource"} | TAGS,
+    ),
+    "AWS::SNS::Subscription": ("sns", {"Subscribe", "Unsubscribe", "GetSubscriptionAttributes"}),
+    "AWS::IAM::Policy": ("iam", {"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy"}),
     "AWS::IAM::Role": (
         "iam",
         {"CreateRole", "DeleteRole", "GetRole", "UpdateRole", "UpdateAssumeRolePolicy", "PutRolePolicy",
