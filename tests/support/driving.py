@@ -180,10 +180,9 @@ class Everything:
         world.database.fail("BatchGetItem", if_body='"contacts"')
         world.settle()
         self._a_minute_later()
-        dispatch = self._submit(lane)
-        with self._down(deliver):
-            world.fan_out(lane)
-        world.cancel(dispatch)
+        self._submit(lane, [DORA])
+        world.database.fail("BatchGetItem", if_body='"contacts"')
+        world.settle()
         self._a_minute_later()
 
     @contextmanager
