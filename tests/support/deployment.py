@@ -23,8 +23,10 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from infra.deploy import deploy, function_environment
 from infra.package import PROJECT, PackagingError, package
 from infra.stack import DeploymentError
+from localstack.choice import chosen_for_tests
 from localstack.emulator import CLIENT_ENVIRONMENT, Emulator
 from localstack.ports import LocalError
+from tests.support.queue_page import QueuedMessage, messages_in
 from tests.support.smtp import LOOPBACK, ScriptedSmtp
 from tests.support.waiting import POLL_SECONDS, wait_until
 
@@ -113,19 +115,6 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class QueuedMessage:
-    """A message as it lies in a queue; nobody has to receive it for that."""
-
-    id: str
-    body: dict[str, Any]
-    sent_at: int
-    visible_at: int
-    """Both in seconds since the epoch, rounded down."""
-    receive_count: int
-    group: str | None
-
-
-@dataclass(frozen=True)
 class Answer:
     """What came back over HTTP."""
 
@@ -144,9 +133,15 @@ class Answer:
 class Deployment:
     """One emulator with one stack; `deploy` changes its parameters."""
 
-    def __init__(self, smtp: ScriptedSmtp, log_path: Path, state_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        smtp: ScriptedSmtp,
+        log_path: Path,
+        state_dir: Path | None = None,
+        emulator: type[Emulator] | None = None,
+    ) -> None:
         self.smtp = smtp
-        self._emulator = Emulator(log_path=log_path, state_dir=state_dir)
+        self._emulator = (emulator or chosen_for_tests())(log_path=log_path, state_dir=state_dir)
         self._parameters: dict[str, str] = {}
         self._patience_seconds = 0.0
         self.unavailable_answers = 0
@@ -405,16 +400,7 @@ class Deployment:
 
     def queued(self, queue: str) -> list[QueuedMessage]:
         """What lies in a queue: visible, delayed or in flight."""
-        query = f"?QueueUrl={quote(self.url_of(queue), safe='')}"
-        answer = self.call("GET", f"{self._emulator.endpoint_url}/_ministack/sqs/messages{query}")
-        assert answer.status == 200, answer
-        return [
-            _queued(message)
-            for regions in answer.json()["messages"].values()
-            for queues in regions.values()
-            for messages in queues.values()
-            for message in messages
-        ]
+        return messages_in(self.url_of(queue), self._emulator)
 
     def wait_for_queued(self, queue: str, number: int, timeout: float = COLD_SECONDS) -> None:
         """Wait until so many messages lie in a queue."""
@@ -555,21 +541,6 @@ def deployed(deployment: Deployment) -> Iterator[Deployment]:
         yield deployment
     finally:
         deployment.stop()
-
-
-def _queued(message: Mapping[str, Any]) -> QueuedMessage:
-    try:
-        body = json.loads(message["Body"])
-    except ValueError:
-        body = {}
-    return QueuedMessage(
-        id=message["MessageId"],
-        body=body if isinstance(body, dict) else {},
-        sent_at=message["SentTimestamp"],
-        visible_at=message["VisibleAt"],
-        receive_count=message["ReceiveCount"],
-        group=message["MessageGroupId"],
-    )
 
 
 class Watch:

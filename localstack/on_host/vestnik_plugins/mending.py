@@ -1,0 +1,50 @@
+"""Mends in LocalStack what the deployed package and its tests rely on, and AWS does.
+
+- A rule that is disabled does not fire; and it fires once a minute, however often it was given its targets.
+- The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, in seconds since the epoch), and
+  shows each message that is there, also one that is received at this moment.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from localstack.services.events.rule import RuleService
+from localstack.services.events.scheduler import JobScheduler
+from localstack.services.sqs import developer_api
+
+_collect = developer_api.SqsDeveloperApi._collect_messages
+_to_api_message = developer_api.to_sqs_api_message
+
+
+def mend() -> None:
+    """Put ours in the place of what is there."""
+    RuleService.create_schedule_job = create_schedule_job
+    developer_api.SqsDeveloperApi._collect_messages = collect_messages
+    developer_api.to_sqs_api_message = to_api_message
+
+
+def create_schedule_job(service: Any, fire: Callable[..., None]) -> None:
+    """Have a rule fire by its schedule while it is enabled, and no longer by an earlier one."""
+    scheduler = JobScheduler.instance()
+    if before := getattr(service, "job_id", None):
+        scheduler.cancel_job(before)
+
+    def fire_if_enabled(*arguments: Any, **named: Any) -> None:
+        if service.rule.state != "DISABLED":
+            fire(*arguments, **named)
+
+    service.job_id = scheduler.add_job(fire_if_enabled, service.schedule_cron)
+
+
+def collect_messages(page: Any, queue: Any, **shown: bool) -> Any:
+    """What lies in a queue, while nothing moves in it."""
+    with queue.mutex:
+        return _collect(page, queue, **shown)
+
+
+def to_api_message(message: Any, *arguments: Any) -> Any:
+    """A message as the page shows it, with the moment from which it is visible."""
+    shown = _to_api_message(message, *arguments)
+    visible_at = message.visibility_deadline or message.created + (message.delay_seconds or 0)
+    shown["Attributes"]["VisibleAt"] = str(int(visible_at))
+    return shown
