@@ -1,7 +1,8 @@
 """LocalStack without Docker: the pip package `localstack-core` in an environment of its own, of Python 3.13.
 
 Plugins of ours (`vestnik_plugins`, found by their entry points beside them) run the functions as processes of
-this machine, keep the server on loopback, have DynamoDB without Java, and mend what is wrong with rules.
+this machine, keep the server on loopback, have DynamoDB without Java, work several batches of a queue at
+once, and mend what is wrong with rules.
 """
 
 import sys
@@ -25,7 +26,6 @@ class LocalStackOnHost(Emulator):
     title = "LocalStack"
     health = "/_localstack/health"
     cannot: ClassVar[Mapping[Capability, str]] = {
-        Capability.PARALLEL_DELIVERIES: "LocalStack works one batch of an event source mapping after the other",
         Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
         Capability.CHANGES_ROUTES: "LocalStack says UPDATE_COMPLETE, and the API no longer answers",
     }

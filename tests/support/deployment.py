@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
     from mypy_boto3_sqs import SQSClient
 
 STACK = "vestnik-dev"
@@ -440,15 +441,19 @@ class Deployment:
         self._enable(function, True)
 
     def _enable(self, function: str, enabled: bool) -> None:
+        mapping = self._mapping_of(function)["UUID"]
+        self.functions.update_event_source_mapping(UUID=mapping, Enabled=enabled)
+        state = "Enabled" if enabled else "Disabled"
+        wait_until(lambda: self._mapping_of(function)["State"] == state, COLD_SECONDS, f"{function} {state}")
+
+    def _mapping_of(self, function: str) -> "EventSourceMappingConfigurationTypeDef":
         found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
         (mapping,) = found["EventSourceMappings"]
-        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+        return mapping
 
     def consumers_of(self, function: str) -> int:
         """How many of a function may be at work on its queue at once: 'DeliverExpress', …"""
-        found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
-        (mapping,) = found["EventSourceMappings"]
-        return mapping["ScalingConfig"]["MaximumConcurrency"]
+        return self._mapping_of(function)["ScalingConfig"]["MaximumConcurrency"]
 
     def stack_parameters(self) -> dict[str, str]:
         """The stack's parameters as CloudFormation has them."""
@@ -464,13 +469,17 @@ class Deployment:
         """Run a function in another environment meanwhile: with the address of a queue that is not there."""
         name = self.name_of(function)
         before = self.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**before, **changed}}
-        )
+        self._set_environment(name, {**before, **changed})
         try:
             yield
         finally:
-            self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+            self._set_environment(name, before)
+
+    def _set_environment(self, name: str, variables: Mapping[str, str]) -> None:
+        self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        self.functions.get_waiter("function_updated_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(COLD_SECONDS)}
+        )
 
     @contextmanager
     def asking(self, endpoint_url: str, *functions: str) -> Iterator[None]:

@@ -52,7 +52,7 @@ def _of_ministack(queue_url: str, port: int) -> Iterable[QueuedMessage]:
 
 def _of_localstack(queue_url: str, port: int) -> Iterable[QueuedMessage]:
     page = _page(port, "/_aws/sqs/messages", QueueUrl=queue_url, ShowInvisible="1", ShowDelayed="1")
-    found = page["ReceiveMessageResponse"]["ReceiveMessageResult"].get("Message") or []
+    found = (page["ReceiveMessageResponse"]["ReceiveMessageResult"] or {}).get("Message", [])
     for message in found if isinstance(found, list) else [found]:
         told = {each["Name"]: each["Value"] for each in message["Attribute"]}
         yield QueuedMessage(

@@ -74,9 +74,7 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         stamp = f"{moment}.{record.msecs:03.0f}Z"
-        print(
-            f"[{record.levelname}]\t{stamp}\t{self.request_id}\t{self.format(record)}", flush=True
-        )
+        print(f"[{record.levelname}]\t{stamp}\t{self.request_id}\t{self.format(record)}", flush=True)
 
 
 def load(name: str) -> Handler:

@@ -3,17 +3,25 @@
 - A rule that is disabled does not fire; and it fires once a minute, however often it was given its targets.
 - The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, in seconds since the epoch), and
   shows each message that is there, also one that is received at this moment.
+- A function logs into the group that its LoggingConfig names.
+- Functions of the same package share it: unpacked once, not once for each of them and each of their changes.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
+from localstack.services.lambda_.invocation import lambda_service
+from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
+from localstack.services.lambda_.invocation.lambda_models import S3Code
 from localstack.services.sqs import developer_api
 
 _collect = developer_api.SqsDeveloperApi._collect_messages
 _to_api_message = developer_api.to_sqs_api_message
+_store_archive = lambda_service.store_lambda_archive
+_archives: dict[tuple[bytes, str, str], Any] = {}
 
 
 def mend() -> None:
@@ -21,6 +29,9 @@ def mend() -> None:
     RuleService.create_schedule_job = create_schedule_job
     developer_api.SqsDeveloperApi._collect_messages = collect_messages
     developer_api.to_sqs_api_message = to_api_message
+    ExecutionEnvironment.get_log_group_name = log_group_name
+    lambda_service.store_lambda_archive = store_archive
+    S3Code.destroy = S3Code.destroy_cached = keep
 
 
 def create_schedule_job(service: Any, fire: Callable[..., None]) -> None:
@@ -48,3 +59,22 @@ def to_api_message(message: Any, *arguments: Any) -> Any:
     visible_at = message.visibility_deadline or message.created + (message.delay_seconds or 0)
     shown["Attributes"]["VisibleAt"] = str(int(visible_at))
     return shown
+
+
+def log_group_name(environment: Any) -> str:
+    """Where a function logs."""
+    version = environment.function_version
+    configured = version.config.logging_config.get("LogGroup")
+    return str(configured or f"/aws/lambda/{version.id.function_name}")
+
+
+def store_archive(archive_file: bytes, function_name: str, region_name: str, account_id: str) -> Any:
+    """The stored package; the same for the same bytes."""
+    key = sha256(archive_file).digest(), region_name, account_id
+    if key not in _archives:
+        _archives[key] = _store_archive(archive_file, function_name, region_name, account_id)
+    return _archives[key]
+
+
+def keep(code: Any) -> None:
+    """Other functions may have the same package: all go when LocalStack has ended."""

@@ -48,6 +48,7 @@ def dynamodb_by_moto() -> Any:
 @hooks.on_infra_start()  # type: ignore[misc]
 def mend() -> None:
     """Before anything is served."""
-    from .mending import mend as mend_all
+    from . import mending, parallel
 
-    mend_all()
+    mending.mend()
+    parallel.mend()

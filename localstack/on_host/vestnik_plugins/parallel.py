@@ -1,0 +1,98 @@
+"""Several batches of a queue at once: as many as the MaximumConcurrency of its event source mapping.
+
+LocalStack's own poller works one batch after the other. Helpers look into the queue as well, the first one
+while a batch is under way, the second while two are, and so on: an idle queue has one that asks.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from localstack.services.lambda_.event_source_mapping.esm_worker import EsmWorker
+from localstack.services.lambda_.event_source_mapping.pollers.poller import EmptyPollResultsException
+from localstack.services.lambda_.event_source_mapping.pollers.sqs_poller import SqsPoller
+
+LOG = logging.getLogger(__name__)
+PAUSE_SECONDS = 0.2
+EMPTY_SECONDS = 1.0
+
+_start = EsmWorker.start
+_handle_messages = SqsPoller.handle_messages
+
+
+class Crew:
+    """The helpers of one poller, and how many batches are under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._helpers: list[threading.Thread] = []
+        self.under_way = 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A batch is worked."""
+        with self._lock:
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+    def start(self, worker: Any, number: int) -> None:
+        """Have so many helpers."""
+        self._helpers = [
+            threading.Thread(target=self._help, args=(worker, place), daemon=True)
+            for place in range(1, number + 1)
+        ]
+        for helper in self._helpers:
+            helper.start()
+
+    def join(self) -> None:
+        """Wait until nobody works any more."""
+        for helper in self._helpers:
+            helper.join()
+
+    def _help(self, worker: Any, place: int) -> None:
+        pause = PAUSE_SECONDS
+        while not worker._shutdown_event.wait(pause):
+            pause = PAUSE_SECONDS
+            if self.under_way < place:
+                continue
+            try:
+                worker.poller.poll_events()
+            except EmptyPollResultsException:
+                pause = EMPTY_SECONDS
+            except Exception:
+                LOG.exception("a helper of %s", worker.uuid)
+                pause = EMPTY_SECONDS
+
+
+def mend() -> None:
+    """Put ours in the place of what is there."""
+    EsmWorker.start = start
+    SqsPoller.handle_messages = handle_messages
+    SqsPoller.close = close
+
+
+def start(worker: Any) -> None:
+    """Start a mapping's poller, and its helpers."""
+    if isinstance(worker.poller, SqsPoller):
+        worker.poller.crew = Crew()
+    _start(worker)
+    if isinstance(worker.poller, SqsPoller):
+        consumers = (worker.esm_config.get("ScalingConfig") or {}).get("MaximumConcurrency", 1)
+        worker.poller.crew.start(worker, int(consumers) - 1)
+
+
+def handle_messages(poller: Any, messages: list[Any]) -> None:
+    """Have a batch worked."""
+    with poller.crew.at_work():
+        _handle_messages(poller, messages)
+
+
+def close(poller: Any) -> None:
+    """What a mapping waits for before it is disabled: batches that its helpers work."""
+    poller.crew.join()
