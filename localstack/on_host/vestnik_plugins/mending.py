@@ -1,16 +1,19 @@
 """Mends in LocalStack what the deployed package and its tests rely on, and AWS does.
 
 - A rule that is disabled does not fire; and it fires once a minute, however often it was given its targets.
-- The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, in seconds since the epoch), and
-  shows each message that is there, also one that is received at this moment.
+- The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, seconds since the epoch),
+  and shows each message that is there, also one that is received at this moment.
 - A function logs into the group that its LoggingConfig names.
 - Functions of the same package share it: unpacked once, not once for each of them and each of their changes.
+- A stack is changed with the template that it has (UsePreviousTemplate).
 """
 
 from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
 from typing import Any
 
+from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
 from localstack.services.lambda_.invocation import lambda_service
@@ -22,6 +25,8 @@ _collect = developer_api.SqsDeveloperApi._collect_messages
 _to_api_message = developer_api.to_sqs_api_message
 _store_archive = lambda_service.store_lambda_archive
 _archives: dict[tuple[bytes, str, str], Any] = {}
+_template_urls: dict[tuple[str, str, str], str] = {}
+"""The newest template of each stack: account, region, name."""
 
 
 def mend() -> None:
@@ -32,6 +37,9 @@ def mend() -> None:
     ExecutionEnvironment.get_log_group_name = log_group_name
     lambda_service.store_lambda_archive = store_archive
     S3Code.destroy = S3Code.destroy_cached = keep
+    for operation in ("create_change_set", "update_stack"):
+        theirs = getattr(CloudformationProviderV2, operation)
+        setattr(CloudformationProviderV2, operation, knowing_the_template(theirs))
 
 
 def create_schedule_job(service: Any, fire: Callable[..., None]) -> None:
@@ -78,3 +86,18 @@ def store_archive(archive_file: bytes, function_name: str, region_name: str, acc
 
 def keep(code: Any) -> None:
     """Other functions may have the same package: all go when LocalStack has ended."""
+
+
+def knowing_the_template(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation on a stack that knows which template it had."""
+
+    @wraps(operation)
+    def call(provider: Any, context: Any, request: dict[str, Any]) -> Any:
+        stack = context.account_id, context.region, request["StackName"]
+        if request.get("UsePreviousTemplate"):
+            request = {**request, "TemplateURL": _template_urls[stack]}
+        elif "TemplateURL" in request:
+            _template_urls[stack] = request["TemplateURL"]
+        return operation(provider, context, request)
+
+    return call

@@ -2,6 +2,9 @@
 
 LocalStack's own poller works one batch after the other. Helpers look into the queue as well, the first one
 while a batch is under way, the second while two are, and so on: an idle queue has one that asks.
+
+And a poller that another has taken the place of, since its mapping was changed, no longer says what state
+that is in: else a mapping that works is shown as disabled for ever.
 """
 
 import logging
@@ -19,7 +22,10 @@ PAUSE_SECONDS = 0.2
 EMPTY_SECONDS = 1.0
 
 _start = EsmWorker.start
+_update_state = EsmWorker.update_esm_state_in_store
 _handle_messages = SqsPoller.handle_messages
+_started: dict[str, Any] = {}
+"""The worker of each mapping that was started last."""
 
 
 class Crew:
@@ -73,18 +79,26 @@ class Crew:
 def mend() -> None:
     """Put ours in the place of what is there."""
     EsmWorker.start = start
+    EsmWorker.update_esm_state_in_store = update_state
     SqsPoller.handle_messages = handle_messages
     SqsPoller.close = close
 
 
 def start(worker: Any) -> None:
     """Start a mapping's poller, and its helpers."""
+    _started[worker.uuid] = worker
     if isinstance(worker.poller, SqsPoller):
         worker.poller.crew = Crew()
     _start(worker)
     if isinstance(worker.poller, SqsPoller):
         consumers = (worker.esm_config.get("ScalingConfig") or {}).get("MaximumConcurrency", 1)
         worker.poller.crew.start(worker, int(consumers) - 1)
+
+
+def update_state(worker: Any, state: Any) -> None:
+    """Write the state of a mapping down, if it still is this worker's."""
+    if _started.get(worker.uuid, worker) is worker:
+        _update_state(worker, state)
 
 
 def handle_messages(poller: Any, messages: list[Any]) -> None:

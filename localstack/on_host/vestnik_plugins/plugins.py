@@ -34,7 +34,7 @@ class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
 
 @aws_provider(api="dynamodb", name="moto")  # type: ignore[misc]
 def dynamodb_by_moto() -> Any:
-    """PROVIDER_OVERRIDE_DYNAMODB=moto: DynamoDB by what LocalStack has within it, without Java and a licence."""
+    """PROVIDER_OVERRIDE_DYNAMODB=moto: by what LocalStack has within it, without Java and another licence."""
     from localstack.aws.api.dynamodb import DynamodbApi
     from localstack.services.moto import MotoFallbackDispatcher
     from localstack.services.plugins import ServiceLifecycleHook

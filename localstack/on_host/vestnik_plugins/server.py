@@ -1,4 +1,4 @@
-"""LocalStack's server on the host that GATEWAY_LISTEN names: its own drops it, and listens on every interface."""
+"""LocalStack's server on the host of GATEWAY_LISTEN: its own drops that, and listens on every interface."""
 
 from typing import Any
 from unittest import mock

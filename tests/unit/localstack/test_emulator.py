@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from localstack.emulator_state import release_received_messages
 
 from localstack.emulator import GUARD, Emulator, EmulatorStoppedError
-from localstack.emulator_state import release_received_messages
 from localstack.ports import LOOPBACK, LocalError, free_port, is_free
 
 # Healthy like the emulator; has a worker process; says what it has when it is asked to stop.
