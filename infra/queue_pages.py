@@ -10,7 +10,7 @@ _SECONDS = 10
 
 
 def sent_moments(endpoint_url: str, queue_url: str) -> list[float] | None:
-    """When each message of a queue was sent, in seconds since the epoch; None on an emulator without such a page."""
+    """When each message of a queue was sent, in seconds since the epoch; None where there is no such page."""
     for path, read in _PAGES.items():
         query = {"QueueUrl": queue_url, "ShowInvisible": "1", "ShowDelayed": "1"}
         page = _get(endpoint_url, f"{path}?{urlencode(query)}")

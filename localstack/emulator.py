@@ -107,7 +107,8 @@ class Emulator(ABC):
         return {}
 
     def _prepare(self) -> None:
-        """What has to be done before each start, when the work directory is there."""
+        """Do what has to be done before each start, when the work directory is there."""
+        return
 
     def start(self) -> Self:
         """Start the child and wait until it is healthy."""
@@ -201,7 +202,8 @@ class Emulator(ABC):
         while not self._is_healthy():
             if time.monotonic() > deadline:
                 raise LocalError(
-                    f"The emulator was not ready within {self.start_seconds:.0f} s: its log is {self.log_path}."
+                    f"The emulator was not ready within {self.start_seconds:.0f} s:"
+                    f" its log is {self.log_path}."
                 )
             self.wait(POLL_SECONDS)
 

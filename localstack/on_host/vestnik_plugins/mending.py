@@ -5,7 +5,8 @@
   and shows each message that is there, also one that is received at this moment.
 - A function logs into the group that its LoggingConfig names.
 - Functions of the same package share it: unpacked once, not once for each of them and each of their changes.
-- A stack is changed with the template that it has (UsePreviousTemplate).
+- A stack is changed with the template that it has (UsePreviousTemplate), and a change set in which nothing
+  changes says so.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from functools import wraps
 from hashlib import sha256
 from typing import Any
 
+from localstack.services.cloudformation.engine.v2.change_set_model import ChangeType
+from localstack.services.cloudformation.v2.entities import ChangeSet
 from localstack.services.cloudformation.v2.provider import CloudformationProviderV2
 from localstack.services.events.rule import RuleService
 from localstack.services.events.scheduler import JobScheduler
@@ -25,6 +28,7 @@ _collect = developer_api.SqsDeveloperApi._collect_messages
 _to_api_message = developer_api.to_sqs_api_message
 _store_archive = lambda_service.store_lambda_archive
 _archives: dict[tuple[bytes, str, str], Any] = {}
+_PARTS = ("transform", "mappings", "parameters", "conditions", "resources", "outputs")
 _template_urls: dict[tuple[str, str, str], str] = {}
 """The newest template of each stack: account, region, name."""
 
@@ -37,6 +41,7 @@ def mend() -> None:
     ExecutionEnvironment.get_log_group_name = log_group_name
     lambda_service.store_lambda_archive = store_archive
     S3Code.destroy = S3Code.destroy_cached = keep
+    ChangeSet.has_changes = has_changes
     for operation in ("create_change_set", "update_stack"):
         theirs = getattr(CloudformationProviderV2, operation)
         setattr(CloudformationProviderV2, operation, knowing_the_template(theirs))
@@ -101,3 +106,9 @@ def knowing_the_template(operation: Callable[..., Any]) -> Callable[..., Any]:
         return operation(provider, context, request)
 
     return call
+
+
+def has_changes(change_set: Any) -> bool:
+    """Whether any part of the template is other than it was."""
+    template = change_set.update_model.node_template
+    return any(getattr(template, part).change_type != ChangeType.UNCHANGED for part in _PARTS)
