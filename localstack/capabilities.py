@@ -1,6 +1,6 @@
 """What emulators can do or not: the one place that says why a test is not run on one of them.
 
-A test that needs something names it: `@pytest.mark.needs(Capability.KEEPS_STATE)`. On an emulator whose
+A test that needs something names it: `@pytest.mark.needs(Capability.BENCHMARKS)`. On an emulator whose
 `cannot` has it, the test is skipped with the reason that stands there.
 """
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Capability(Enum):
-    """Something that AWS does and an emulator may not; the value says what it is."""
+    """Something that not every emulator can do; the value says what it is."""
 
     KEEPS_STATE = "what was stored is there again after a stop and a start"
-    CHANGES_ROUTES = "an update of the stack may add and remove routes of the API"
+    BENCHMARKS = "the benchmarks run on it"

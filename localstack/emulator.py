@@ -221,7 +221,7 @@ class Emulator(ABC):
         process, self._process = self._process, None
         if process is None:
             return
-        if self._saves:
+        if self._is_asked_to_stop():
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
@@ -232,3 +232,12 @@ class Emulator(ABC):
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+        self._clean_up()
+
+    def _is_asked_to_stop(self) -> bool:
+        """Whether it has something to do before it ends."""
+        return self._saves
+
+    def _clean_up(self) -> None:
+        """Remove what is not of its process group."""
+        return

@@ -20,14 +20,14 @@ _NOWHERE = f"http://{LOOPBACK}:9"  # what would be asked of the outside fails at
 
 
 class LocalStackOnHost(Emulator):
-    """One LocalStack on loopback, whose functions run on the Python that this process has been made of."""
+    """One LocalStack on loopback, whose functions run on the Python that this process is of."""
 
     name = "localstack"
     title = "LocalStack"
     health = "/_localstack/health"
     cannot: ClassVar[Mapping[Capability, str]] = {
         Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
-        Capability.CHANGES_ROUTES: "LocalStack says UPDATE_COMPLETE, and the API no longer answers",
+        Capability.BENCHMARKS: "the figures of docs/performance.md are those of MiniStack",
     }
 
     def __init__(

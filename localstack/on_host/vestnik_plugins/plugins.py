@@ -32,7 +32,7 @@ class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
         return LoopbackServer()
 
 
-@aws_provider(api="dynamodb", name="moto")  # type: ignore[misc]
+@aws_provider(api="dynamodb", name="moto")  # type: ignore[untyped-decorator]
 def dynamodb_by_moto() -> Any:
     """PROVIDER_OVERRIDE_DYNAMODB=moto: by what LocalStack has within it, without Java and another licence."""
     from localstack.aws.api.dynamodb import DynamodbApi
@@ -45,7 +45,7 @@ def dynamodb_by_moto() -> Any:
     return Service.for_provider(MotoDynamoDB(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
-@hooks.on_infra_start()  # type: ignore[misc]
+@hooks.on_infra_start()  # type: ignore[untyped-decorator]
 def mend() -> None:
     """Before anything is served."""
     from . import mending, parallel
