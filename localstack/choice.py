@@ -1,4 +1,4 @@
-"""Which emulator is meant by a name."""
+"""Which emulator is meant by a name, and which LocalStack is possible here: `python -m localstack.choice`."""
 
 import os
 
@@ -12,20 +12,14 @@ VARIABLE = "EMULATOR"
 EMULATORS: dict[str, type[Emulator]] = {
     each.name: each for each in (MiniStack, LocalStackOnHost, LocalStackInDocker)
 }
-ANY_LOCALSTACK = "any-localstack"
-"""In Docker where there is an engine, without it elsewhere."""
-
-NAMES = (*EMULATORS, ANY_LOCALSTACK)
 
 
 def emulator_named(name: str) -> type[Emulator]:
     """The emulator of that name."""
-    if name == ANY_LOCALSTACK:
-        return LocalStackInDocker if is_docker_reachable() else LocalStackOnHost
     try:
         return EMULATORS[name]
     except KeyError:
-        raise LocalError(f"There is no emulator {name!r}: there are {', '.join(NAMES)}.") from None
+        raise LocalError(f"There is no emulator {name!r}: there are {', '.join(EMULATORS)}.") from None
 
 
 def chosen_for_tests() -> type[Emulator]:
@@ -34,3 +28,7 @@ def chosen_for_tests() -> type[Emulator]:
     if chosen.mail_server is not None:
         raise LocalError(f"The tests' mail server is on this machine, where {chosen.title} does not get to.")
     return chosen
+
+
+if __name__ == "__main__":
+    print((LocalStackInDocker if is_docker_reachable() else LocalStackOnHost).name)

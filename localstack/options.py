@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.choice import NAMES, VARIABLE
+from localstack.choice import EMULATORS, VARIABLE
 from localstack.ministack import MiniStack
 
 PORTS = (
@@ -66,7 +66,7 @@ def parse_options(arguments: Sequence[str] | None, description: str | None) -> O
         )
     parser.add_argument(
         "--emulator",
-        choices=NAMES,
+        choices=list(EMULATORS),
         default=os.environ.get(VARIABLE) or MiniStack.name,
         help=f"what is in the place of AWS: {MiniStack.name}, or ${VARIABLE}",
     )

@@ -189,14 +189,13 @@ def test_it_ends_with_its_workers_when_its_parent_has_died(
 ) -> None:
     (tmp_path / "ministack.py").write_text(STAND_IN)
     environment = {
-        "PYTHONPATH": str(tmp_path),
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(free_port()),
         "STATE_DIR": str(tmp_path),
     }
     with (tmp_path / "log").open("w") as log:
         guard = subprocess.Popen(
-            [sys.executable, str(GUARD), "ministack"],
+            [sys.executable, "-I", str(GUARD), "ministack", str(tmp_path)],
             env=environment, stdin=subprocess.PIPE, stdout=log, start_new_session=True,
         )  # fmt: skip
     until(lambda: bool((tmp_path / "log").read_text()))
