@@ -12,3 +12,4 @@ class Capability(Enum):
 
     KEEPS_STATE = "what was stored is there again after a stop and a start"
     BENCHMARKS = "the benchmarks run on it"
+    LONG_OUTAGE = "minutes of an outage of the queues are within its tests' time"

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from localstack.capabilities import Capability
 from tests.support.arrivals import wait_until_all_sent
 from tests.support.deployment import API, WORKERS, Deployment, Person, Sent, people
 from tests.support.faulty_aws import FaultyAws
 from tests.support.smtp import Refuse, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.LONG_OUTAGE)]
 
 SEND = "sqs.SendMessageBatch"
 LARGE, EXPRESS, GREYLISTED, SINGLE = 470, 300, 30, 200

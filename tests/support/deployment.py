@@ -477,8 +477,13 @@ class Deployment:
 
     def _set_environment(self, name: str, variables: Mapping[str, str]) -> None:
         self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        self.functions.get_waiter("function_updated_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(COLD_SECONDS)}
+        wait_until(
+            lambda: (
+                self.functions.get_function_configuration(FunctionName=name)["LastUpdateStatus"]
+                == "Successful"
+            ),
+            COLD_SECONDS,
+            f"{name} in its new environment",
         )
 
     @contextmanager
