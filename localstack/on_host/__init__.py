@@ -77,8 +77,7 @@ class LocalStackOnHost(Emulator):
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "LAMBDA_PROCESS_PYTHON": str(functions_python()),
             "LAMBDA_SYNCHRONOUS_CREATE": "1",
-            # It looks at an empty queue again after a second; by itself after ten, after an error a minute.
-            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
+            # After an error it looks into a queue again after a second; by itself after a minute.
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC": "1",
             "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
         }

@@ -66,6 +66,7 @@ class SqsPoller:
 
     def __init__(self, batches: int) -> None:
         self.left = batches
+        self.maximum_batching_window = 0
         self.let_go = threading.Event()
         self._lock = threading.Lock()
 
@@ -266,7 +267,6 @@ def parallel(localstack: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) 
     """The module, when it has put its own in the place of LocalStack's."""
     parallel = localstack("parallel")
     monkeypatch.setattr(parallel, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(parallel, "EMPTY_SECONDS", 0.01)
     parallel.mend()
     return parallel
 
