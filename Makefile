@@ -1,6 +1,7 @@
 # `make help` lists what there is to do.
 
 PYTHON ?= python3.11
+PYTHON_LOCALSTACK ?= python3.13
 STAGE ?= dev
 ENDPOINT ?=
 UV_VERSION := 0.13.9
@@ -14,6 +15,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 READY := .venv/.ready
 EMULATOR_READY := .venv-emulator/.ready
+LOCALSTACK_READY := .venv-localstack/.ready
 # The tests of a file share what is costly to make.
 PARALLEL := --numprocesses=auto --dist=loadfile
 # What needs no emulator, and how much of the product it has to reach.
@@ -55,9 +57,34 @@ $(EMULATOR_READY): requirements-emulator.txt | .venv/bin/uv
 	@$(RUN) -m uv pip sync --quiet --require-hashes --python .venv-emulator/bin/python requirements-emulator.txt
 	@touch $@
 
+# As a program's path: the named one, or one that pyenv has though no version of it is chosen.
+FIND_PYTHON_LOCALSTACK = for python in '$(PYTHON_LOCALSTACK)' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && break; \
+done || { echo "LocalStack without Docker needs Python 3.13 and '$(PYTHON_LOCALSTACK)' is not it: install it, or say PYTHON_LOCALSTACK=/path/to/python3.13." >&2; exit 1; }
+
+.PHONY: python-localstack
+python-localstack:
+	@$(FIND_PYTHON_LOCALSTACK); echo "$$python"
+
+$(LOCALSTACK_READY): requirements-localstack.txt | .venv/bin/uv
+	@$(FIND_PYTHON_LOCALSTACK); \
+		echo "Installing LocalStack (.venv-localstack; the first time about a minute) ..."; \
+		"$$python" -m venv --without-pip --clear .venv-localstack
+	@$(RUN) -m uv pip sync --quiet --require-hashes --python .venv-localstack/bin/python requirements-localstack.txt
+	@touch $@
+
+.PHONY: setup-localstack
+setup-localstack: $(READY) $(LOCALSTACK_READY) ## Make the environment of LocalStack without Docker; PYTHON_LOCALSTACK=... names another python3.13
+
 .PHONY: run
 run: $(READY) $(EMULATOR_READY) ## Run everything on this machine: API, workers, mails (no Docker, no AWS account)
 	@exec $(RUN) -m localstack.run
+
+.PHONY: localstack
+localstack: $(READY) ## The same on LocalStack: in Docker where there is an engine, without it elsewhere
+	@emulator=$$($(RUN) -m localstack.choice) || exit 1; \
+		if [ "$$emulator" = localstack ]; then $(MAKE) setup-localstack || exit 1; fi; \
+		exec $(RUN) -m localstack.run --emulator "$$emulator"
 
 .PHONY: mails
 mails: $(READY) ## List the mails that were sent here; ID=1 shows the newest, ID=2 the one before it
@@ -84,6 +111,10 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 	@$(RUN) -m pytest $(IN_PROCESS)
 	@$(RUN) -m pytest tests/e2e tests/browser
 	@$(RUN) -m pytest tests/fuzz
+
+.PHONY: test-localstack
+test-localstack: $(READY) $(LOCALSTACK_READY) ## Run the end-to-end tests on LocalStack without Docker
+	@EMULATOR=localstack $(RUN) -m pytest tests/e2e
 
 .PHONY: chaos
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
@@ -123,9 +154,10 @@ format: $(READY) ## Format the code and mend what can be mended
 
 .PHONY: lock
 lock: .venv/bin/uv ## Pin requirements*.txt anew from requirements*.in; UPGRADE=1 takes the newest versions
-	@for name in requirements requirements-dev requirements-emulator; do \
+	@for name in requirements requirements-dev requirements-emulator requirements-localstack; do \
 		echo "Pinning $$name.txt ..."; \
-		$(RUN) -m uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
+		case $$name in *-localstack) version=3.13;; *) version=3.11;; esac; \
+		$(RUN) -m uv pip compile --quiet --generate-hashes --no-header --python-version $$version \
 			$(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done
 

@@ -5,20 +5,18 @@ lies, or an emulator's own page. No message is received for it: that would count
 queue. What nobody tells is None; when it was refused, the notes say why.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.lanes import Lane
 from infra.clients import CLIENT_CONFIG, session
 from infra.consumers import Account, Source
+from infra.queue_pages import sent_moments
 from infra.stack import Stack
 
 STAGES = {"fan out": ("FanOut", "FanOut"), "deliver": ("Deliver", "Delivery")}
@@ -26,9 +24,6 @@ STAGES = {"fan out": ("FanOut", "FanOut"), "deliver": ("Deliver", "Delivery")}
 
 _METRICS_SINCE = timedelta(minutes=10)
 """CloudWatch has a metric a minute or two late; SQS's, of a queue that has just woken up, later still."""
-
-_PAGE = "/_ministack/sqs/messages"
-_PAGE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -126,29 +121,15 @@ class Platform:
         )
         if age is not None:
             return depth
-        return replace(depth, oldest_seconds=0 if depth.is_empty else self._oldest_on_the_page(url))
+        return replace(depth, oldest_seconds=0 if depth.is_empty else self._oldest_on_a_page(url))
 
-    def _oldest_on_the_page(self, url: str) -> int | None:
-        """By MiniStack's own page, where there is one: its CloudWatch knows nothing of queues."""
+    def _oldest_on_a_page(self, url: str) -> int | None:
+        """By an emulator's own page: its CloudWatch knows nothing of queues."""
         if self._endpoint_url is None:
             return None
-        parts = urlsplit(self._endpoint_url)
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=_PAGE_SECONDS)
-        try:
-            connection.request("GET", f"{_PAGE}?QueueUrl={quote(url, safe='')}")
-            response = connection.getresponse()
-            text = response.read()
-        finally:
-            connection.close()
-        if response.status != 200 or "json" not in response.headers.get("Content-Type", ""):
-            return None  # another emulator
-        sent = [
-            message["SentTimestamp"]
-            for regions in json.loads(text)["messages"].values()
-            for queues in regions.values()
-            for messages in queues.values()
-            for message in messages
-        ]
+        sent = sent_moments(self._endpoint_url, url)
+        if sent is None:
+            return None
         return max(0, int(self._clock() - min(sent))) if sent else 0
 
     def account(self) -> Account | None:

@@ -1,4 +1,4 @@
-"""Starts and stops MiniStack, the emulator of AWS, as a child process in an environment of its own."""
+"""What the project asks of an emulator of AWS, and how one lives as a child process of ours."""
 
 import contextlib
 import http.client
@@ -8,20 +8,19 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, ClassVar, Self
 
-from localstack.emulator_guard import DO_NOT_SAVE, SAVE
-from localstack.emulator_state import release_received_messages
+from localstack.capabilities import Capability
+from localstack.guard import DO_NOT_SAVE, SAVE
 from localstack.ports import LOOPBACK, LocalError, free_port, require_free
 
 ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_PYTHON = ROOT / ".venv-emulator" / "bin" / "python"
-GUARD = ROOT / "localstack" / "emulator_guard.py"
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0  # it writes its whole state, and gives its workers two seconds to end
+GUARD = ROOT / "localstack" / "guard.py"
+STOP_SECONDS = 30.0  # it may write its whole state, and gives its workers two seconds to end
 POLL_SECONDS = 0.05
 # The functions' processes inherit this environment too: what a developer's shell holds beside it
 # (AWS profiles, SMTP settings) must not reach them.
@@ -42,29 +41,36 @@ class EmulatorStoppedError(LocalError):
     """The emulator ended although nobody asked it to."""
 
 
-class Emulator:
-    """One MiniStack on loopback: `with Emulator() as emulator: emulator.endpoint_url`.
+class Emulator(ABC):
+    """One emulator on loopback: `with MiniStack() as emulator: emulator.endpoint_url`.
 
     Without `port` a free one is taken; without `state_dir` no state is kept. `work_dir` is emptied at the
     start (the workers' copies of the code stay behind there) and removed at the end.
     """
 
+    name: ClassVar[str]
+    title: ClassVar[str]
+    cannot: ClassVar[Mapping[Capability, str]]
+    """What AWS does and this does not, with the reason."""
+    start_seconds: ClassVar[float] = 60.0
+    """How long it may take until it is healthy."""
+    health: ClassVar[str]
+    """A path that is answered by 200 when it is ready."""
+    mail_server: tuple[str, int] | None = None
+    """Its own, as functions reach it; None: they reach those of this machine."""
+
     def __init__(
         self,
         port: int | None = None,
         state_dir: Path | None = None,
-        python: Path = DEFAULT_PYTHON,
         work_dir: Path | None = None,
         log_path: Path | None = None,
-        program: Sequence[str] = ("-I", "-u", str(GUARD)),
     ) -> None:
         self.port = port or free_port()
-        self._state_dir = state_dir
-        self._python = python
-        self._program = program
         self._work = work_dir or Path(tempfile.gettempdir()) / f"vestnik-emulator-{self.port}"
         self.log_path = log_path or self._work / "emulator.log"
-        self._saves = state_dir is not None
+        self._state_dir = None if Capability.KEEPS_STATE in self.cannot else state_dir
+        self._saves = self._state_dir is not None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,16 +84,36 @@ class Emulator:
         return {**CLIENT_ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url}
 
     @property
+    def keeps_state(self) -> bool:
+        """Whether the next start finds what is stored now."""
+        return self._state_dir is not None
+
+    @property
     def pid(self) -> int:
         """The process that runs at this moment; the functions' processes are its children."""
         assert self._process is not None, "not started"
         return self._process.pid
 
+    @abstractmethod
+    def _require(self) -> None:
+        """Raise LocalError with the way out when it is not installed."""
+
+    @abstractmethod
+    def _command(self) -> Sequence[str]:
+        """What is run."""
+
+    def _settings(self) -> dict[str, str]:
+        """What it is told by its environment."""
+        return {}
+
+    def _prepare(self) -> None:
+        """Do what has to be done before each start, when the work directory is there."""
+        return
+
     def start(self) -> Self:
         """Start the child and wait until it is healthy."""
         require_free(self.port, "the emulator", "stop what uses it, or set VESTNIK_EMULATOR_PORT")
-        if not self._python.exists():
-            raise LocalError(f"The emulator is not installed ({self._python} is missing): run `make setup`.")
+        self._require()
         try:
             self._spawn()
             self._wait_until_healthy()
@@ -141,9 +167,7 @@ class Emulator:
     def _spawn(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
-        if self._state_dir is not None:
-            self._state_dir.mkdir(parents=True, exist_ok=True)
-            release_received_messages(self._state_dir)
+        self._prepare()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("wb") as log:
             self._process = self._popen(log)
@@ -153,7 +177,7 @@ class Emulator:
         # A session of its own: Ctrl-C at the terminal reaches us, and we stop it in order; and its
         # process group is what holds every worker it starts. The open stdin tells its guard that we live.
         return subprocess.Popen(
-            [str(self._python), *self._program],
+            self._command(),
             cwd=self._work,
             env=self._child_environment(),
             stdin=subprocess.PIPE,
@@ -166,33 +190,27 @@ class Emulator:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= CLIENT_ENVIRONMENT
         environment |= {
-            "BIND_HOST": LOOPBACK,
-            "GATEWAY_PORT": str(self.port),
-            "MINISTACK_REGION": CLIENT_ENVIRONMENT["AWS_REGION"],
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
             "NO_PROXY": f"{LOOPBACK},localhost,::1",
             "TMPDIR": str(self._work.resolve()),
             "TZ": "UTC",  # as in Lambda
             "PYTHONUNBUFFERED": "1",
         }
-        if self._state_dir is not None:
-            environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(self._state_dir.resolve())}
-        return environment
+        return environment | self._settings()
 
     def _wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while not self._is_healthy():
             if time.monotonic() > deadline:
                 raise LocalError(
-                    f"The emulator was not ready within {START_SECONDS:.0f} s: its log is {self.log_path}."
+                    f"The emulator was not ready within {self.start_seconds:.0f} s:"
+                    f" its log is {self.log_path}."
                 )
             self.wait(POLL_SECONDS)
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
         try:
-            connection.request("GET", "/_ministack/health")
+            connection.request("GET", self.health)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
@@ -203,7 +221,7 @@ class Emulator:
         process, self._process = self._process, None
         if process is None:
             return
-        if self._saves:
+        if self._is_asked_to_stop():
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
@@ -214,3 +232,12 @@ class Emulator:
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+        self._clean_up()
+
+    def _is_asked_to_stop(self) -> bool:
+        """Whether it has something to do before it ends."""
+        return self._saves
+
+    def _clean_up(self) -> None:
+        """Remove what is not of its process group."""
+        return

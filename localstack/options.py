@@ -1,4 +1,4 @@
-"""What `make run` can be told: ports, the place of its data, a command to run once."""
+"""What `make run` can be told: the emulator, ports, the place of its data, a command to run once."""
 
 import argparse
 import os
@@ -6,12 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack.choice import EMULATORS, VARIABLE
+from localstack.ministack import MiniStack
+
 PORTS = (
     ("api", 8004, "the API"),
     ("mails", 8005, "the page with the mails"),
     ("smtp", 8025, "the mail server"),
     ("emulator", 4566, "the emulator"),
 )
+DATA = Path(".local")
+LOCALSTACK_DATA = DATA / "localstack"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Options:
     smtp_port: int
     emulator_port: int
     data: Path
+    emulator: str = MiniStack.name
     once: list[str] | None = None
 
     @property
@@ -59,10 +65,16 @@ def parse_options(arguments: Sequence[str] | None, description: str | None) -> O
             help=f"{purpose}: {default}, or ${variable}",
         )
     parser.add_argument(
+        "--emulator",
+        choices=list(EMULATORS),
+        default=os.environ.get(VARIABLE) or MiniStack.name,
+        help=f"what is in the place of AWS: {MiniStack.name}, or ${VARIABLE}",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
-        default=os.environ.get("VESTNIK_DATA", ".local"),
-        help="what is kept: .local, or $VESTNIK_DATA",
+        default=os.environ.get("VESTNIK_DATA"),
+        help=f"what is kept: {DATA}, with a LocalStack {LOCALSTACK_DATA}, or $VESTNIK_DATA",
     )
     parser.add_argument(
         "--once",
@@ -73,4 +85,7 @@ def parse_options(arguments: Sequence[str] | None, description: str | None) -> O
     options = parser.parse_args(arguments)
     if options.once == []:
         parser.error("--once needs a command")
+    if options.data is None:
+        # Not the same: each has its own passwords.
+        options.data = DATA if options.emulator == MiniStack.name else LOCALSTACK_DATA
     return Options(**vars(options))

@@ -1,4 +1,4 @@
-"""Runs Vestnik on this machine, without Docker and without an AWS account: `make run`.
+"""Runs Vestnik on this machine, without an AWS account: `make run`, and with LocalStack `make localstack`.
 
 Starts the emulator, a mailbox and a front door, deploys the very package that goes to AWS, and prints
 where everything is. Ctrl-C stops it; what was stored is there again at the next start.
@@ -18,9 +18,11 @@ from pathlib import Path
 from types import FrameType
 
 from localstack import demo
+from localstack.choice import emulator_named
 from localstack.demo import Credentials
 from localstack.emulator import Emulator
 from localstack.front_door import FrontDoor
+from localstack.in_docker import LocalStackInDocker
 from localstack.mailbox import Mails, SmtpServer
 from localstack.mailbox_page import MailboxPage
 from localstack.options import Options, parse_options, port_variable
@@ -73,11 +75,12 @@ def _run(options: Options) -> int:
             require_free(port, purpose, f"stop what uses it, or set {port_variable(name)}")
         emulator = _start_emulator(options, stack)
         with _explaining_a_dead(emulator):
-            _start_mailbox(options, stack)
+            if emulator.mail_server is None:
+                _start_mailbox(options, stack)
             api_id = _deploy(options, emulator)
             _open_front_door(options, api_id, emulator, stack)
             credentials, generated = _demo(options, emulator)
-            _greet(options, credentials, generated, time.monotonic() - started)
+            _greet(options, credentials, generated, time.monotonic() - started, emulator)
             if options.once:
                 return subprocess.run(options.once, check=False).returncode
             emulator.wait()
@@ -95,19 +98,27 @@ def _require_own(data: Path, stack: ExitStack) -> None:
 
 
 def _start_emulator(options: Options, stack: ExitStack) -> Emulator:
-    with _step(f"The emulator of AWS on port {options.emulator_port}"):
-        emulator = Emulator(
-            options.emulator_port,
-            state_dir=options.data / "state",
-            work_dir=options.data / "tmp",
-            log_path=options.data / "logs" / "emulator.log",
-        )
+    emulator = _emulator(options)
+    with _step(f"The emulator of AWS, {emulator.title}, on port {options.emulator_port}"):
         stack.enter_context(emulator)
     # Everything below speaks to the emulator, whatever account this shell is logged in to.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(emulator.environment)
     return emulator
+
+
+def _emulator(options: Options) -> Emulator:
+    kind = emulator_named(options.emulator)
+    places: tuple[int, Path, Path, Path] = (
+        options.emulator_port,
+        options.data / "state",
+        options.data / "tmp",
+        options.data / "logs" / "emulator.log",
+    )
+    if kind is LocalStackInDocker:
+        return LocalStackInDocker(*places, mail_ports=(options.smtp_port, options.mails_port))
+    return kind(*places)
 
 
 @contextmanager
@@ -137,10 +148,11 @@ def _deploy(options: Options, emulator: Emulator) -> str:
     from infra.package import PackagingError, package
     from infra.stack import DeploymentError
 
+    smtp_host, smtp_port = emulator.mail_server or (LOOPBACK, options.smtp_port)
     parameters = {
         "PublicUrl": options.api_url,
-        "SmtpHost": LOOPBACK,
-        "SmtpPort": str(options.smtp_port),
+        "SmtpHost": smtp_host,
+        "SmtpPort": str(smtp_port),
         "SmtpSecurity": "none",
         "ThrottleStepSeconds": str(THROTTLE_STEP_SECONDS),
         # The bounds, too: with those that somebody has tried out the number might not agree.
@@ -207,7 +219,9 @@ def _demo(options: Options, emulator: Emulator) -> tuple[Credentials, bool]:
     return credentials, True
 
 
-def _greet(options: Options, credentials: Credentials, generated: bool, seconds: float) -> None:
+def _greet(
+    options: Options, credentials: Credentials, generated: bool, seconds: float, emulator: Emulator
+) -> None:
     print(f"\nReady after {seconds:.0f} s.\n")
     print(f"  The API      {options.api_url}/api/v1/notifications/")
     print(f"  Try it out   {options.api_url}/api/schema/swagger-ui/")
@@ -222,7 +236,8 @@ def _greet(options: Options, credentials: Credentials, generated: bool, seconds:
     print(f"{THROTTLE_STEP_SECONDS} s (a setting of this demo; the default is longer):\n")
     print(f"  {demo.curl_line(credentials, options.api_url, options.data / FIRST_NOTIFICATION)}\n")
     if not options.once:
-        print("Ctrl-C stops everything and keeps the data.", flush=True)
+        kept = " and keeps the data" if emulator.keeps_state else f"; {emulator.title} keeps no data"
+        print(f"Ctrl-C stops everything{kept}.", flush=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from moto import mock_aws
 
+from localstack.choice import chosen_for_tests
 from tests.support.aws import World, use_test_account
 from tests.support.smtp import ScriptedSmtp
 from tests.support.users_service import UsersService
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 # The same examples at each run: what fails for one developer fails for all.
 settings.register_profile("vestnik", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("vestnik")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs something that the chosen emulator cannot do, with the reason that stands there."""
+    cannot = chosen_for_tests().cannot
+    for item in items:
+        needs = {each for marker in item.iter_markers("needs") for each in marker.args}
+        for capability in sorted(needs & cannot.keys(), key=lambda each: each.name):
+            item.add_marker(pytest.mark.skip(reason=cannot[capability]))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.package import package
+from localstack.ministack import MiniStack
 from tests.bench.report import Tell
 from tests.support.deployment import Deployment, Person, people
 from tests.support.smtp import Accept, Behaviour, ScriptedSmtp, Step
@@ -92,7 +93,7 @@ class Stage:
         """The real package on MiniStack; no rule fires meanwhile."""
         server = self.smtp
         self.tell("deploying to MiniStack")
-        deployment = Deployment(server, self.folder / "emulator.log")
+        deployment = Deployment(server, self.folder / "emulator.log", emulator=MiniStack)
         self._stack.enter_context(deployment)
         self._stack.enter_context(deployment.without_rules())
         return deployment

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localstack.ministack import MiniStack
 from tests.support.deployment import Deployment, deployed
 from tests.support.smtp import ScriptedSmtp
 
@@ -35,5 +36,5 @@ def seed(request: pytest.FixtureRequest) -> str:
 def vestnik(smtp_server: ScriptedSmtp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The deployed package, on an emulator that keeps its state."""
     home = tmp_path_factory.mktemp("emulator")
-    with deployed(Deployment(smtp_server, home / "emulator.log", home / "state")) as vestnik:
+    with deployed(Deployment(smtp_server, home / "emulator.log", home / "state", MiniStack)) as vestnik:
         yield vestnik

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.deployment import COLD_SECONDS, Deployment, Person, QueuedMessage, Sent, Watch, people
+from tests.support.deployment import COLD_SECONDS, Deployment, Person, Sent, Watch, people
+from tests.support.queue_page import QueuedMessage
 from tests.support.smtp import ScriptedSmtp
 
 pytestmark = pytest.mark.e2e

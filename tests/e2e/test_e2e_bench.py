@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from infra.package import PROJECT
+from localstack.capabilities import Capability
 from tests.bench.__main__ import PARTS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.BENCHMARKS)]
 
 
 def test_the_benchmarks_run_and_write_their_note(tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from infra.deploy import deploy, function_environment
 from infra.package import PROJECT, PackagingError, package
 from infra.stack import DeploymentError
+from localstack.choice import chosen_for_tests
 from localstack.emulator import CLIENT_ENVIRONMENT, Emulator
 from localstack.ports import LocalError
+from tests.support.queue_page import QueuedMessage, messages_in
 from tests.support.smtp import LOOPBACK, ScriptedSmtp
 from tests.support.waiting import POLL_SECONDS, wait_until
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
     from mypy_boto3_sqs import SQSClient
 
 STACK = "vestnik-dev"
@@ -113,19 +116,6 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class QueuedMessage:
-    """A message as it lies in a queue; nobody has to receive it for that."""
-
-    id: str
-    body: dict[str, Any]
-    sent_at: int
-    visible_at: int
-    """Both in seconds since the epoch, rounded down."""
-    receive_count: int
-    group: str | None
-
-
-@dataclass(frozen=True)
 class Answer:
     """What came back over HTTP."""
 
@@ -144,9 +134,15 @@ class Answer:
 class Deployment:
     """One emulator with one stack; `deploy` changes its parameters."""
 
-    def __init__(self, smtp: ScriptedSmtp, log_path: Path, state_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        smtp: ScriptedSmtp,
+        log_path: Path,
+        state_dir: Path | None = None,
+        emulator: type[Emulator] | None = None,
+    ) -> None:
         self.smtp = smtp
-        self._emulator = Emulator(log_path=log_path, state_dir=state_dir)
+        self._emulator = (emulator or chosen_for_tests())(log_path=log_path, state_dir=state_dir)
         self._parameters: dict[str, str] = {}
         self._patience_seconds = 0.0
         self.unavailable_answers = 0
@@ -429,16 +425,7 @@ class Deployment:
 
     def queued(self, queue: str) -> list[QueuedMessage]:
         """What lies in a queue: visible, delayed or in flight."""
-        query = f"?QueueUrl={quote(self.url_of(queue), safe='')}"
-        answer = self.call("GET", f"{self._emulator.endpoint_url}/_ministack/sqs/messages{query}")
-        assert answer.status == 200, answer
-        return [
-            _queued(message)
-            for regions in answer.json()["messages"].values()
-            for queues in regions.values()
-            for messages in queues.values()
-            for message in messages
-        ]
+        return messages_in(self.url_of(queue), self._emulator)
 
     def wait_for_queued(self, queue: str, number: int, timeout: float = COLD_SECONDS) -> None:
         """Wait until so many messages lie in a queue."""
@@ -478,15 +465,19 @@ class Deployment:
         self._enable(function, True)
 
     def _enable(self, function: str, enabled: bool) -> None:
+        mapping = self._mapping_of(function)["UUID"]
+        self.functions.update_event_source_mapping(UUID=mapping, Enabled=enabled)
+        state = "Enabled" if enabled else "Disabled"
+        wait_until(lambda: self._mapping_of(function)["State"] == state, COLD_SECONDS, f"{function} {state}")
+
+    def _mapping_of(self, function: str) -> "EventSourceMappingConfigurationTypeDef":
         found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
         (mapping,) = found["EventSourceMappings"]
-        self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+        return mapping
 
     def consumers_of(self, function: str) -> int:
         """How many of a function may be at work on its queue at once: 'DeliverExpress', …"""
-        found = self.functions.list_event_source_mappings(FunctionName=self.name_of(function))
-        (mapping,) = found["EventSourceMappings"]
-        return mapping["ScalingConfig"]["MaximumConcurrency"]
+        return self._mapping_of(function)["ScalingConfig"]["MaximumConcurrency"]
 
     def stack_parameters(self) -> dict[str, str]:
         """The stack's parameters as CloudFormation has them."""
@@ -502,13 +493,22 @@ class Deployment:
         """Run a function in another environment meanwhile: with the address of a queue that is not there."""
         name = self.name_of(function)
         before = self.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        self.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**before, **changed}}
-        )
+        self._set_environment(name, {**before, **changed})
         try:
             yield
         finally:
-            self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+            self._set_environment(name, before)
+
+    def _set_environment(self, name: str, variables: Mapping[str, str]) -> None:
+        self.functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        wait_until(
+            lambda: (
+                self.functions.get_function_configuration(FunctionName=name)["LastUpdateStatus"]
+                == "Successful"
+            ),
+            COLD_SECONDS,
+            f"{name} in its new environment",
+        )
 
     @contextmanager
     def asking(self, endpoint_url: str, *functions: str) -> Iterator[None]:
@@ -579,21 +579,6 @@ def deployed(deployment: Deployment) -> Iterator[Deployment]:
         yield deployment
     finally:
         deployment.stop()
-
-
-def _queued(message: Mapping[str, Any]) -> QueuedMessage:
-    try:
-        body = json.loads(message["Body"])
-    except ValueError:
-        body = {}
-    return QueuedMessage(
-        id=message["MessageId"],
-        body=body if isinstance(body, dict) else {},
-        sent_at=message["SentTimestamp"],
-        visible_at=message["VisibleAt"],
-        receive_count=message["ReceiveCount"],
-        group=message["MessageGroupId"],
-    )
 
 
 class Watch:

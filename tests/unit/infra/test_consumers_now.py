@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import boto3
 import pytest
@@ -159,17 +160,16 @@ def test_each_queue_shows_its_depth_and_receives_nothing(stack: StandIn) -> None
 
 
 @contextmanager
-def _emulators_page(status: int, content_type: str, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """An emulator that has nothing but this page; its address and what was asked for."""
-    asked: list[str] = []
+def _emulators_page(path: str, status: int, content_type: str, body: bytes) -> Iterator[str]:
+    """An emulator that has nothing but this page; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(status)
+            asked, _, query = self.path.partition("?")
+            self.send_response(status if asked == path else 404)
             self.send_header("Content-Type", content_type)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body if asked == path and parse_qs(query)["QueueUrl"] == [A_QUEUE] else b"{}")
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
@@ -177,33 +177,46 @@ def _emulators_page(status: int, content_type: str, body: bytes) -> Iterator[tup
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
+A_QUEUE = "http://sqs/000000000000/a queue"
+MINISTACK, LOCALSTACK = "/_ministack/sqs/messages", "/_aws/sqs/messages"
 MESSAGES = {"messages": {"000000000000": {"eu-central-1": {"queue": [
     {"SentTimestamp": NOW - 5}, {"SentTimestamp": NOW - 95}, {"SentTimestamp": NOW - 50}]}}}}  # fmt: skip
 
 
+def _of_localstack(*ages: int) -> bytes:
+    """Its page: one message is no list, and none is nothing."""
+    found: list[Any] = [
+        {"Attribute": [{"Name": "SentTimestamp", "Value": str(int(NOW - age) * 1000)}]} for age in ages
+    ]
+    result = {"Message": found if len(found) > 1 else found[0]} if found else None
+    return json.dumps({"ReceiveMessageResponse": {"ReceiveMessageResult": result}}).encode()
+
+
 @pytest.mark.parametrize(
-    ("status", "content_type", "body", "age"),
+    ("path", "status", "content_type", "body", "age"),
     [
-        (200, "application/json", json.dumps(MESSAGES).encode(), 95),
-        (200, "application/json", b'{"messages": {}}', 0),  # just taken
-        (404, "application/json", b"{}", None),
-        (200, "text/html", b"<p>another emulator</p>", None),
+        (MINISTACK, 200, "application/json", json.dumps(MESSAGES).encode(), 95),
+        (MINISTACK, 200, "application/json", b'{"messages": {}}', 0),  # just taken
+        (LOCALSTACK, 200, "application/json", _of_localstack(5, 95, 50), 95),
+        (LOCALSTACK, 200, "application/json", _of_localstack(50), 50),
+        (LOCALSTACK, 200, "application/json", _of_localstack(), 0),
+        (MINISTACK, 404, "application/json", b"{}", None),
+        (MINISTACK, 200, "text/html", b"<p>another emulator</p>", None),
     ],
 )
 def test_an_emulators_page_tells_the_age(
-    stack: StandIn, status: int, content_type: str, body: bytes, age: int | None
+    stack: StandIn, path: str, status: int, content_type: str, body: bytes, age: int | None
 ) -> None:
-    with _emulators_page(status, content_type, body) as (address, asked):
+    with _emulators_page(path, status, content_type, body) as address:
         platform = Platform(cast(Stack, stack), address, lambda: NOW)
-        assert platform._oldest_on_the_page("http://sqs/000000000000/a queue") == age
-    assert asked == ["/_ministack/sqs/messages?QueueUrl=http%3A%2F%2Fsqs%2F000000000000%2Fa%20queue"]
+        assert platform._oldest_on_a_page(A_QUEUE) == age
 
 
 def test_what_is_not_told_is_named_and_the_rest_is_shown(stack: StandIn) -> None:

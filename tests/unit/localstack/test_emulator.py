@@ -12,8 +12,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from localstack.emulator import GUARD, Emulator, EmulatorStoppedError
-from localstack.emulator_state import release_received_messages
+from localstack.emulator import GUARD, EmulatorStoppedError
+from localstack.ministack import MiniStack
+from localstack.ministack.state import release_received_messages
 from localstack.ports import LOOPBACK, LocalError, free_port, is_free
 
 # Healthy like the emulator; has a worker process; says what it has when it is asked to stop.
@@ -38,8 +39,10 @@ server.serve_forever()
 """
 
 
-def stand_in(tmp_path: Path, program: str = STAND_IN, port: int | None = None, keep: bool = True) -> Emulator:
-    return Emulator(
+def stand_in(
+    tmp_path: Path, program: str = STAND_IN, port: int | None = None, keep: bool = True
+) -> MiniStack:
+    return MiniStack(
         port,
         state_dir=tmp_path / "state" if keep else None,
         python=Path(sys.executable),
@@ -159,7 +162,7 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
 
 def test_an_emulator_that_is_not_installed_is_named_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="run `make setup`"):
-        Emulator(python=tmp_path / "python").start()
+        MiniStack(python=tmp_path / "python").start()
 
 
 def test_a_child_that_dies_while_it_starts_is_reported_with_its_log(tmp_path: Path) -> None:
@@ -186,14 +189,13 @@ def test_it_ends_with_its_workers_when_its_parent_has_died(
 ) -> None:
     (tmp_path / "ministack.py").write_text(STAND_IN)
     environment = {
-        "PYTHONPATH": str(tmp_path),
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(free_port()),
         "STATE_DIR": str(tmp_path),
     }
     with (tmp_path / "log").open("w") as log:
         guard = subprocess.Popen(
-            [sys.executable, str(GUARD)],
+            [sys.executable, "-I", str(GUARD), "ministack", str(tmp_path)],
             env=environment, stdin=subprocess.PIPE, stdout=log, start_new_session=True,
         )  # fmt: skip
     until(lambda: bool((tmp_path / "log").read_text()))
