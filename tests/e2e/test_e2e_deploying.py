@@ -22,6 +22,7 @@ from infra.package import PROJECT, package
 from infra.stack import NotDoneError
 from infra.stages import settings_of
 from infra.template_parts import dump_template, read_template, write_template
+from localstack.choice import chosen_for_tests
 from localstack.emulator import Emulator
 from tests.support.policy_scan import actions
 
@@ -86,7 +87,7 @@ class Account:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An account with nothing in it, for the tests below one after the other."""
     package("prod")
-    with Emulator(log_path=tmp_path_factory.mktemp("deploying") / "emulator.log") as emulator:
+    with chosen_for_tests()(log_path=tmp_path_factory.mktemp("deploying") / "emulator.log") as emulator:
         yield Account(emulator)
 
 

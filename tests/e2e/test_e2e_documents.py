@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from infra.package import PROJECT
-from localstack.emulator import Emulator
+from localstack.choice import chosen_for_tests
 from tests.support.commands_in import AWS_ONLY, RUN, blocks, documents, run_document, wrong_aws_commands
 
 pytestmark = pytest.mark.e2e
@@ -71,7 +71,7 @@ def test_the_commands_of_a_document_work(document: Path, mail_server: MailServer
         "CERTIFICATE_ARN": CERTIFICATE,
     }
     kept = set(PROJECT.glob("kept-*.json"))
-    with Emulator(log_path=tmp_path / "emulator.log") as emulator:
+    with chosen_for_tests()(log_path=tmp_path / "emulator.log") as emulator:
         environment = {**emulator.environment, "SMTP_PASSWORD": PASSWORD}
         try:
             assert run_document(document, environment, examples)
