@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from infra import consumers_command, rotate_key
+from infra import (
+    application_password,
+    consumers_command,
+    dead_queues,
+    failures,
+    restore,
+    rotate_key,
+    smtp_login,
+)
 from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -251,6 +259,11 @@ def _arguments() -> argparse.ArgumentParser:
         "--dispatch", type=UUID, help="only in this dispatch; else in the newest 20, of a frequency"
     )
     consumers_command.add_command(command)
+    smtp_login.add_command(command)
+    application_password.add_command(command)
+    failures.add_command(command)
+    dead_queues.add_commands(command)
+    restore.add_commands(command)
     return parser
 
 
