@@ -1,8 +1,8 @@
 """The operator's commands `dead-letters` and `move-back`: what still lies in a dead-letter queue.
 
 Most often nothing does: a function marks what comes there failed. What it cannot handle comes again for
-days. A message is looked at by receiving it without hiding it. That does no harm there: a dead-letter queue
-has none of its own, to which a message would go that was received often.
+days. SQS shows a message only to who receives it: while it is looked at, it is hidden from others. That does
+no harm: a dead-letter queue has none of its own, to which a message would go that was received often.
 """
 
 import argparse
@@ -26,11 +26,11 @@ QUEUES = ("fan-out-express", "fan-out-regular", "delivery-express", "delivery-re
 
 SHOWN = 20
 IN_VAIN = 5
-"""So often a queue may give nothing new before it is taken to have no more: SQS asks some of its servers."""
+"""So often a queue may give nothing before it is taken to have no more: SQS asks only some of its servers."""
 BATCH = 10
 """What SQS gives and takes at once."""
 HIDDEN_SECONDS = 60
-"""For so long nobody else receives what is just moved back."""
+"""For so long nobody else receives what is just looked at or moved back."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,17 @@ def depth_of(client: "SQSClient", url: str) -> Depth:
 
 
 def look_into(client: "SQSClient", url: str, limit: int) -> "list[MessageTypeDef]":
-    """At most so many messages of a queue, each once. They stay there, and stay visible."""
-    return list(islice(_different(client, url, hidden_seconds=0), limit))
+    """At most so many messages of a queue, each once. They stay there, and are hidden for a moment only."""
+    found = list(islice(_received(client, url), limit))
+    for start in range(0, len(found), BATCH):
+        client.change_message_visibility_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+                for number, message in enumerate(found[start : start + BATCH])
+            ],
+        )
+    return found
 
 
 def move_back(client: "SQSClient", queue: str) -> Moved:
@@ -113,54 +122,50 @@ def move_back(client: "SQSClient", queue: str) -> Moved:
     """
     dead, source = dead_queue_url(queue), queue_url(queue)
     moved = 0
-    messages = _different(client, dead, HIDDEN_SECONDS)
+    messages = _received(client, dead)
     while batch := list(islice(messages, BATCH)):
-        _send(client, source, batch)
-        client.delete_message_batch(
-            QueueUrl=dead,
-            Entries=[
-                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
-                for number, message in enumerate(batch)
-            ],
-        )
-        moved += len(batch)
+        moved += _move(client, batch, dead, source)
     return Moved(moved, depth_of(client, dead).hidden)
 
 
-def _send(client: "SQSClient", url: str, messages: "Sequence[MessageTypeDef]") -> None:
+def _move(client: "SQSClient", batch: "Sequence[MessageTypeDef]", dead: str, source: str) -> int:
+    """Move at most ten messages; how many. DeploymentError when some were not taken: they stay."""
     answer = client.send_message_batch(
-        QueueUrl=url,
+        QueueUrl=source,
         Entries=[
             {
                 "Id": str(number),
                 "MessageBody": message["Body"],
                 "MessageGroupId": message["Attributes"].get("MessageGroupId", "operator"),
             }
-            for number, message in enumerate(messages)
+            for number, message in enumerate(batch)
         ],
     )
+    if taken := [int(each["Id"]) for each in answer.get("Successful", [])]:
+        client.delete_message_batch(
+            QueueUrl=dead,
+            Entries=[{"Id": str(each), "ReceiptHandle": batch[each]["ReceiptHandle"]} for each in taken],
+        )
     if failed := answer.get("Failed", []):
         raise DeploymentError(
-            f"{len(failed)} messages were not taken ({failed[0].get('Message', failed[0]['Code'])}): "
-            "they stay among the dead letters; run it again"
+            f"{len(failed)} messages were not taken ({failed[0]['Code']}): "
+            "they stay among the dead letters; run it again in a minute"
         )
+    return len(taken)
 
 
-def _different(client: "SQSClient", url: str, hidden_seconds: int) -> "Iterator[MessageTypeDef]":
-    """Messages of a queue, each once, until it gives nothing new."""
-    seen: set[str] = set()
+def _received(client: "SQSClient", url: str) -> "Iterator[MessageTypeDef]":
+    """Messages of a queue until it gives no more, each once, and hidden for a minute."""
     in_vain = 0
     while in_vain < IN_VAIN:
         found = client.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=BATCH,
-            VisibilityTimeout=hidden_seconds,
+            VisibilityTimeout=HIDDEN_SECONDS,
             MessageSystemAttributeNames=["All"],
         ).get("Messages", [])
-        fresh = [message for message in found if message["MessageId"] not in seen]
-        seen |= {message["MessageId"] for message in fresh}
-        in_vain = 0 if fresh else in_vain + 1
-        yield from fresh
+        in_vain = 0 if found else in_vain + 1
+        yield from found
 
 
 def _described(message: "MessageTypeDef") -> str:

@@ -17,6 +17,7 @@ from chalicelib.tables.contacts import Contact
 from chalicelib.tables.unsubscribes import lift_tombstone
 from chalicelib.tables.users_notifications import UsersNotification
 from infra import manage, restored_rows, restored_table
+from infra import restore as restore_command
 from tests.support.aws import World
 from tests.support.factories import user_ids
 
@@ -120,7 +121,7 @@ def test_point_in_time_recovery(world: World, run: Manage, monkeypatch: pytest.M
     enable_recovery(world)
     client = boto3.client("dynamodb")
     # moto's copy is of what there is when it is asked for: what goes just after it goes after the moment.
-    client_of = manage.restore._client
+    client_of = restore_command._client
 
     def recording(options: Any) -> Any:
         made = client_of(options)
@@ -132,10 +133,10 @@ def test_point_in_time_recovery(world: World, run: Manage, monkeypatch: pytest.M
             client.delete_item(TableName="contacts", Key={"user_id": {"S": ANNA}})
             return answer
 
-        made.restore_table_to_point_in_time = restore_table_to_point_in_time
+        monkeypatch.setattr(made, "restore_table_to_point_in_time", restore_table_to_point_in_time)
         return made
 
-    monkeypatch.setattr(manage.restore, "_client", recording)
+    monkeypatch.setattr(restore_command, "_client", recording)
     at = datetime.now(UTC).replace(microsecond=0)
     monkeypatch.setattr(restored_table, "check_restorable", lambda client, table, at: None)
     said = run("restore", "contacts", "--at", iso(at))
@@ -212,7 +213,7 @@ def test_a_table_that_is_gone_is_made_anew_with_its_indexes(world: World, run: M
     assert world.table("DISPATCHES_TABLE") == before
     after = client.describe_table(TableName="dispatches")["Table"]
     for part in ("KeySchema", "AttributeDefinitions", "BillingModeSummary"):
-        assert after[part] == described[part]  # type: ignore[literal-required]
+        assert after[part] == described[part]
     assert {each["IndexName"] for each in after["GlobalSecondaryIndexes"]} == {"by_notification", "pending"}
     expiry = client.describe_time_to_live(TableName="dispatches")["TimeToLiveDescription"]
     assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", "expires_at")
@@ -338,7 +339,7 @@ def test_progress_is_told_and_many_pages_are_restored(
     before = world.table(CONTACTS)
     monkeypatch.setattr(restored_rows, "TOLD_EVERY", 100)
     told: list[str] = []
-    monkeypatch.setattr(manage.restore, "_tell", told.append)
+    monkeypatch.setattr(restore_command, "_tell", told.append)
 
     def meanwhile() -> None:
         for user in users[:120]:
