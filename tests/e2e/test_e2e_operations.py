@@ -135,10 +135,12 @@ def test_a_programs_password_is_rotated_without_a_gap(vestnik: Deployment) -> No
         looks = watch.looks
         wait_until(lambda: watch.looks > looks + 3, COLD_SECONDS, "further looks")
     vestnik.manage("rotate-password", slug, "--keep-old-hours", "0")
-    wait_until(
-        lambda: vestnik.call("GET", "/api/v1/notifications/?limit=1", headers={"Authorization": new}).status == 401,
-        45, "the end of the password that has leaked",
-    )  # fmt: skip
+    wait_until(lambda: is_refused(vestnik, new), 45, "the end of the password that has leaked")
+
+
+def is_refused(vestnik: Deployment, authorization: str) -> bool:
+    headers = {"Authorization": authorization}
+    return vestnik.call("GET", "/api/v1/notifications/?limit=1", headers=headers).status == 401
 
 
 # What failed.
