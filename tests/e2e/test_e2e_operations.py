@@ -72,8 +72,8 @@ def test_nothing_that_was_signed_is_refused_while_keys_are_rotated(
                 assert "stays good" in vestnik.manage("rotate-key", secret)
             cold(vestnik, "DeliverExpress")  # it signs by the new key, which the API does not know yet
             sign()
-        looks = watch.looks
-        wait_until(lambda: watch.looks > looks, COLD_SECONDS, "another look at everything")
+        look()
+    assert watch.looks > 5
     assert [vestnik.secret(name)["kid"] for name in ("TOKEN_SECRET_ARN", "LINK_SECRET_ARN")] == ["3", "3"]
     cold(vestnik, "APIHandler")
     look()
@@ -132,8 +132,8 @@ def test_a_programs_password_is_rotated_without_a_gap(vestnik: Deployment) -> No
     with Watch(look) as watch:
         new = vestnik.manage("rotate-password", slug).splitlines()[0].partition(": ")[2]
         vestnik.ask("GET", "/api/v1/notifications/?limit=1", authorization=new)
-        looks = watch.looks
-        wait_until(lambda: watch.looks > looks + 3, COLD_SECONDS, "further looks")
+        look()
+    assert watch.looks > 5
     vestnik.manage("rotate-password", slug, "--keep-old-hours", "0")
     wait_until(lambda: is_refused(vestnik, new), 45, "the end of the password that has leaked")
 
