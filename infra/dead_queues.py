@@ -8,6 +8,7 @@ no harm: a dead-letter queue has none of its own, to which a message would go th
 import argparse
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ IN_VAIN = 5
 """So often a queue may give nothing before it is taken to have no more: SQS asks only some of its servers."""
 BATCH = 10
 """What SQS gives and takes at once."""
+SETTLED = ("Enabled", "Disabled")
+"""The states of a mapping that is not just being changed."""
+PAUSE_SECONDS = 2.0
 HIDDEN_SECONDS = 60
 """For so long nobody else receives what is just looked at or moved back."""
 
@@ -57,6 +61,11 @@ def add_commands(command: Callable[[str, Any, str], argparse.ArgumentParser]) ->
     shown.add_argument(
         "--limit", type=int, default=SHOWN, metavar="N", help="show N of each (default: %(default)s)"
     )
+    mode = shown.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--hold", action="store_true", help="have their function leave a queue's dead letters alone"
+    )
+    mode.add_argument("--release", action="store_true", help="have it take them again")
     moved = command("move-back", run_move_back, "move a queue's dead letters back into it")
     moved.add_argument("queue", choices=QUEUES)
 
@@ -64,6 +73,16 @@ def add_commands(command: Callable[[str, Any, str], argparse.ArgumentParser]) ->
 def run_show(options: argparse.Namespace) -> str:
     """What lies in each dead-letter queue: how much, and the first of it."""
     client = _client(options.endpoint_url)
+    if options.hold or options.release:
+        if options.queue is None:
+            raise DeploymentError(f"say of which queue: {', '.join(QUEUES)}")
+        set_taken(client, options.queue, options.release, options.endpoint_url)
+        done = (
+            "takes them again"
+            if options.release
+            else "leaves them alone; what it has is hidden for six minutes"
+        )
+        return f"{options.queue}: the function of the dead letters {done}"
     lines: list[str] = []
     for queue in [options.queue] if options.queue else QUEUES:
         url = dead_queue_url(queue)
@@ -78,7 +97,7 @@ def run_move_back(options: argparse.Namespace) -> str:
     done = move_back(_client(options.endpoint_url), options.queue)
     lines = [f"{done.moved} messages are in {options.queue} again"]
     if done.hidden:
-        lines.append(f"{done.hidden} were hidden: run it again in six minutes, when they can be seen again")
+        lines.append(f"{done.hidden} were hidden: `dead-letters --hold`, and run it again in six minutes")
     return "\n".join(lines)
 
 
@@ -99,6 +118,20 @@ def depth_of(client: "SQSClient", url: str) -> Depth:
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     return Depth(int(told["ApproximateNumberOfMessages"]), int(told["ApproximateNumberOfMessagesNotVisible"]))
+
+
+def set_taken(client: "SQSClient", queue: str, is_taken: bool, endpoint_url: str | None) -> None:
+    """Let the function of the dead letters take those of a queue, or leave them where they are."""
+    functions = session(endpoint_url).client("lambda", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
+    url = dead_queue_url(queue)
+    arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    found = functions.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+    if not found:
+        raise DeploymentError(f"no function takes what comes to {arn}")
+    for mapping in found:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_taken)
+        while functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] not in SETTLED:
+            time.sleep(PAUSE_SECONDS)
 
 
 def look_into(client: "SQSClient", url: str, limit: int) -> "list[MessageTypeDef]":

@@ -95,6 +95,7 @@ def test_a_login_is_cleared(world: World, run: Manage) -> None:
         (["rotate-password", "nobody"], "no such application"),
         (["rotate-password", "shop", "--keep-old-hours", "169"], "from 0 to 168"),
         (["failures", "--cursor", "x"], "not a cursor"),
+        (["dead-letters", "--hold"], "say of which queue"),
     ],
 )
 def test_a_refusal_is_one_line(world: World, run: Manage, words: list[str], reason: str) -> None:
