@@ -65,19 +65,20 @@ def test_nothing_that_was_signed_is_refused_while_keys_are_rotated(
             assert answer.status == 200, (what, answer)
 
     sign()
-    look()  # so that the API remembers the keys as they are before
-    with Watch(look) as watch:
-        for _ in range(2):
+    looks = 0
+    for kid in ("2", "3"):
+        look()  # so that the API remembers the keys as they are before
+        with Watch(look) as watch:
             for secret in ("token", "user-token", "link"):
                 assert "stays good" in vestnik.manage("rotate-key", secret)
             cold(vestnik, "DeliverExpress")  # it signs by the new key, which the API does not know yet
             sign()
-        look()
-    assert watch.looks > 5
-    assert [vestnik.secret(name)["kid"] for name in ("TOKEN_SECRET_ARN", "LINK_SECRET_ARN")] == ["3", "3"]
-    cold(vestnik, "APIHandler")
+            look()
+        looks += watch.looks
+        assert vestnik.secret("LINK_SECRET_ARN")["kid"] == vestnik.secret("TOKEN_SECRET_ARN")["kid"] == kid
+        cold(vestnik, "APIHandler")
     look()
-    tell(f"rotation: {watch.looks} looks at what three keys of each kind had signed, nothing refused")
+    tell(f"rotation: {looks} looks at what three keys of each kind had signed, nothing refused")
 
 
 def test_the_mail_servers_login_is_changed_and_every_mail_arrives_once(
