@@ -184,7 +184,7 @@ def read_token(secret_id: str, token: str, use: str, now: datetime) -> Claims:
 def _key_of(secret_id: str, kid: str) -> str:
     """The key that a token names: the present one, or one before it that is still in the secret."""
     secret = read_secret(secret_id)
-    key = _find_key(secret, kid) or _find_key(_read_anew(secret_id), kid)
+    key = _find_key(secret, kid) or _find_key(read_anew(secret_id), kid)
     if key is None:
         raise InvalidTokenError("the token is not signed by a key of this service")
     return key
@@ -198,7 +198,7 @@ def _find_key(secret: dict[str, Any] | None, kid: str) -> str | None:
 _read_at: dict[str, float] = {}
 
 
-def _read_anew(secret_id: str) -> dict[str, Any] | None:
+def read_anew(secret_id: str) -> dict[str, Any] | None:
     """A secret read again: a key that is not known here may be new. None when that is not done, or fails.
 
     Anybody can make up the name of a key: it is done now and then, and nothing that is known gets lost.
@@ -221,6 +221,21 @@ def sign_unsubscribe_link(secret: dict[str, Any], user_id: str, scope: str) -> s
     """
     payload = UUID(user_id).bytes + scope.encode()
     return base64.urlsafe_b64encode(_tag(secret, payload) + payload).decode().rstrip("=")
+
+
+def read_link(secret_id: str, token: str) -> tuple[str, str]:
+    """(user id, scope) of a link that was signed by a key of a secret; else InvalidTokenError.
+
+    A link of a key that is not known here may be signed by a new one: the secret is read again, now and then.
+    """
+    secret = read_secret(secret_id)
+    try:
+        return read_unsubscribe_link(secret, token)
+    except InvalidTokenError:
+        anew = read_anew(secret_id)
+        if anew is None or anew == secret:
+            raise
+        return read_unsubscribe_link(anew, token)
 
 
 def read_unsubscribe_link(secret: dict[str, Any], token: str) -> tuple[str, str]:

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from infra import consumers_command, follow_command, rotate_key, smtp_login, top_command
+from infra import (
+    application_password,
+    consumers_command,
+    dead_queues,
+    failures,
+    follow_command,
+    restore,
+    rotate_key,
+    smtp_login,
+    top_command,
+)
 from infra.clients import session
 from infra.deploy import function_environment
 from infra.stack import DeploymentError
@@ -226,12 +236,6 @@ def _arguments() -> argparse.ArgumentParser:
         help="after a leak: keep no earlier key; what they signed ends within five minutes, "
         "links in mails that were sent, too",
     )
-    login = command(
-        "smtp-login",
-        smtp_login.run,
-        "keep the mail server's log-in; asks for the password, or reads it from a pipe",
-    )
-    login.add_argument("username")
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")
@@ -256,8 +260,17 @@ def _arguments() -> argparse.ArgumentParser:
     again.add_argument(
         "--dispatch", type=UUID, help="only in this dispatch; else in the newest 20, of a frequency"
     )
-    for each in (consumers_command, top_command, follow_command):
+    for each in (
+        consumers_command,
+        top_command,
+        follow_command,
+        smtp_login,
+        application_password,
+        failures,
+    ):
         each.add_command(command)
+    dead_queues.add_commands(command)
+    restore.add_commands(command)
     return parser
 
 

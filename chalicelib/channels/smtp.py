@@ -40,6 +40,39 @@ def smtp_session(settings: Settings) -> Iterator[Session]:
         loop.close()
 
 
+def check_login(settings: Settings, credentials: Mapping[str, str]) -> str | None:
+    """Connect to the mail server and log in, as a function does; why that fails, or None."""
+
+    async def check() -> None:
+        async with asyncio.timeout(settings.smtp_timeout_seconds):
+            server = client(settings, credentials)
+            await server.connect()
+            await server.quit()
+
+    try:
+        asyncio.run(check())
+    except TimeoutError:
+        return f"no answer within {settings.smtp_timeout_seconds} s"
+    except (OSError, aiosmtplib.SMTPException) as error:
+        return _one_line(str(error) or type(error).__name__)
+    return None
+
+
+def client(settings: Settings, credentials: Mapping[str, str]) -> aiosmtplib.SMTP:
+    """A client of the mail server, which connects and logs in when it is told to."""
+    return aiosmtplib.SMTP(
+        hostname=settings.smtp_host,
+        port=settings.smtp_port,
+        username=credentials.get("username"),
+        password=credentials.get("password"),
+        use_tls=settings.smtp_security == "tls",
+        start_tls=settings.smtp_security == "starttls",
+        # Else the library asks the name service for ours.
+        local_hostname=parseaddr(settings.mail_from)[1].rpartition("@")[2],
+        timeout=settings.smtp_timeout_seconds,
+    )
+
+
 class SmtpSession:
     """One connection to the server, opened when needed and reused until it breaks."""
 
@@ -100,23 +133,10 @@ class SmtpSession:
                 await self._server.mail(self._sender)
                 return self._server
             self._drop()
-        self._server = self._client()
+        self._server = client(self._settings, self._credentials)
         await self._server.connect()
         await self._server.mail(self._sender)
         return self._server
-
-    def _client(self) -> aiosmtplib.SMTP:
-        settings = self._settings
-        return aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=self._credentials.get("username"),
-            password=self._credentials.get("password"),
-            use_tls=settings.smtp_security == "tls",
-            start_tls=settings.smtp_security == "starttls",
-            local_hostname=self._sender.rpartition("@")[2],  # else the library asks the name service for ours
-            timeout=settings.smtp_timeout_seconds,
-        )
 
     def _drop(self) -> None:
         server, self._server = self._server, None

@@ -33,9 +33,20 @@ TOKEN_SECONDS = 3600
 def by_key(token: str) -> str:
     """The user id of a token that a key of the secret has signed; previous keys count, too.
 
-    A key that cannot be used is passed over, as long as there is another.
+    A token of no key that is known here may be of a new one: the secret is read again, now and then.
     """
     secret = _secret()
+    try:
+        return _by_keys_of(secret, token)
+    except InvalidUserTokenError:
+        anew = security.read_anew(settings.current().user_auth.key_secret)
+        if anew is None or anew == secret:
+            raise
+        return _by_keys_of(anew, token)
+
+
+def _by_keys_of(secret: Mapping[str, Any], token: str) -> str:
+    """The same by the keys of a secret; one that cannot be used is passed over if there is another."""
     failure: InvalidUserTokenError | None = None
     for key in (secret, *secret.get("previous", [])):
         try:

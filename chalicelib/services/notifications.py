@@ -75,7 +75,11 @@ class RecipientsPage:
 
 def find(notification_id: str, principal: Principal, now: datetime) -> NotificationView:
     """A notification as this principal may see it. Another application's is not found."""
-    notification = visible(notification_id, principal, now)
+    return view_of(visible(notification_id, principal, now))
+
+
+def view_of(notification: Notification) -> NotificationView:
+    """A notification with its newest dispatches and their counts."""
     return NotificationView(notification, _views(newest_dispatches(notification)))
 
 

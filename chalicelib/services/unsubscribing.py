@@ -31,8 +31,7 @@ class UnsubscribesPage:
 def read_link(token: str) -> tuple[str, str]:
     """(user id, scope) that a link speaks of; a link that this service did not sign is not found."""
     try:
-        secret = security.read_secret(settings.current().link_secret)
-        return security.read_unsubscribe_link(secret, token)
+        return security.read_link(settings.current().link_secret, token)
     except security.InvalidTokenError as error:
         raise NotFoundError(str(error)) from error
 

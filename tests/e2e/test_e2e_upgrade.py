@@ -1,10 +1,10 @@
-"""A running system is upgraded in place, from the version before, with a thousand messages on their way."""
+"""A running system is upgraded in place, and taken back again, with a thousand messages on their way."""
 
 import io
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,36 +50,50 @@ def before(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running(smtp: ScriptedSmtp, before: Path, tmp_path: Path) -> Iterator[Deployment]:
-    """An emulator of its own, on which the version before runs.
-
-    It ends the functions' processes when their code changes, where Lambda lets them come to their end: what
-    they held comes again after the queue's visibility timeout, which is lowered.
-    """
+def own(smtp: ScriptedSmtp, tmp_path: Path) -> Iterator[Deployment]:
+    """An emulator of its own, on which nothing runs yet."""
     deployment = Deployment(smtp, tmp_path / "emulator.log")
     try:
-        deployment.start_from(before)
-        with failing_within_function_timeouts(deployment):
-            yield deployment
+        yield deployment
     finally:
         deployment.stop()
 
 
 def test_of_a_thousand_on_their_way_none_is_lost_and_none_is_sent_twice(
-    running: Deployment, smtp: ScriptedSmtp
+    own: Deployment, smtp: ScriptedSmtp, before: Path
 ) -> None:
-    smtp.script(Refuse("451 4.7.1 Greylisted, come back later", times=1), to="grey-*")
-    many = running.add_people([*people(GREYLISTED, "grey"), *people(REGULAR)])
-    urgent = running.add_people(people(EXPRESS))
-    sents = [running.send(many), running.send(urgent, express=True)]
-    smtp.wait_for_number(UNDER_WAY, LIMIT_SECONDS)
+    own.start_from(before)
+    change_with_a_thousand_on_their_way(own, smtp, own.deploy)
 
-    running.deploy()  # this version
 
-    arrived = len(smtp.mails())
-    assert arrived < THOUSAND, "nothing was on its way any more"
-    smtp.wait_for_number(THOUSAND, LIMIT_SECONDS)
-    for sent in sents:
-        running.wait_for(sent, sent=sent.recipients)
-    assert smtp.counts() == dict.fromkeys((each.email for each in (*many, *urgent)), 1)
-    wait_until(lambda: not lying(running), LIMIT_SECONDS, "empty queues")
+def test_the_version_before_goes_on_with_what_this_one_has_begun(
+    own: Deployment, smtp: ScriptedSmtp, before: Path
+) -> None:
+    own.start()
+    change_with_a_thousand_on_their_way(own, smtp, lambda: own.deploy_from(before))
+
+
+def change_with_a_thousand_on_their_way(
+    running: Deployment, smtp: ScriptedSmtp, change: Callable[[], None]
+) -> None:
+    """Change the version in the middle; everybody has their one mail in the end.
+
+    The emulator ends the functions' processes when their code changes, where Lambda lets them come to their
+    end: what they held comes again after the queue's visibility timeout, which is lowered.
+    """
+    with failing_within_function_timeouts(running):
+        smtp.script(Refuse("451 4.7.1 Greylisted, come back later", times=1), to="grey-*")
+        many = running.add_people([*people(GREYLISTED, "grey"), *people(REGULAR)])
+        urgent = running.add_people(people(EXPRESS))
+        sents = [running.send(many), running.send(urgent, express=True)]
+        smtp.wait_for_number(UNDER_WAY, LIMIT_SECONDS)
+
+        change()
+
+        arrived = len(smtp.mails())
+        assert arrived < THOUSAND, "nothing was on its way any more"
+        smtp.wait_for_number(THOUSAND, LIMIT_SECONDS)
+        for sent in sents:
+            running.wait_for(sent, sent=sent.recipients)
+        assert smtp.counts() == dict.fromkeys((each.email for each in (*many, *urgent)), 1)
+        wait_until(lambda: not lying(running), LIMIT_SECONDS, "empty queues")

@@ -160,6 +160,11 @@ class Deployment:
     def start_from(self, tree: Path) -> None:
         """Have the stack that another version of these sources makes, by its own commands."""
         self._begin()
+        self.deploy_from(tree)
+        self._authorization = self.register_application(APPLICATION)
+
+    def deploy_from(self, tree: Path) -> None:
+        """Bring the stack to another version of these sources, by its own commands."""
         given = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
         options = [word for name, value in given.items() for word in ("--parameter", f"{name}={value}")]
         for words in (
@@ -172,7 +177,6 @@ class Deployment:
             )  # fmt: skip
             assert ran.returncode == 0, ran.stdout + ran.stderr
         self._read_stack()
-        self._authorization = self.register_application(APPLICATION)
 
     def _begin(self) -> None:
         self._emulator.start()
@@ -228,23 +232,24 @@ class Deployment:
         resources = self._stacks.describe_stack_resources(StackName=STACK)["StackResources"]
         self._names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
 
-    def manage(self, *words: str) -> str:
-        """What an operator's command prints."""
-        ran = self._manage(words)
+    def manage(self, *words: str, typed: str = "") -> str:
+        """What an operator's command prints; `typed` is piped in."""
+        ran = self._manage(words, typed)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    def refused(self, *words: str) -> str:
+    def refused(self, *words: str, typed: str = "") -> str:
         """What an operator's command that is refused has to say."""
-        ran = self._manage(words)
+        ran = self._manage(words, typed)
         assert (ran.returncode, ran.stdout) == (1, ""), ran.stdout
         return ran.stderr
 
-    def _manage(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    def _manage(self, words: Sequence[str], typed: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "infra.manage", "--endpoint-url", self._emulator.endpoint_url,
              "--stack-name", STACK, *words],
-            cwd=PROJECT, env=self._command_environment(), capture_output=True, text=True, check=False,
+            input=typed, cwd=PROJECT, env=self._command_environment(),
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def _command_environment(self) -> dict[str, str]:
@@ -418,6 +423,10 @@ class Deployment:
 
     def _item(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._serialize(value) for name, value in row.items() if value is not None}
+
+    def table_name(self, table: str) -> str:
+        """The name of the table of that variable."""
+        return self._environment[table]
 
     def url_of(self, queue: str) -> str:
         """The address of a queue: 'DELIVERY_EXPRESS', 'FAN_OUT_REGULAR_DEAD', …"""

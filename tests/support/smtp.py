@@ -10,6 +10,7 @@ Hand-written over asyncio: the servers there are insist on behaving well.
 """
 
 import asyncio
+import base64
 import contextlib
 import threading
 import time
@@ -136,6 +137,7 @@ class ScriptedSmtp:
         self._under_way: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
         self._overlapping: set[str] = set()
+        self._logins: frozenset[tuple[str, str]] | None = None
         self.connections = 0
         self.port = 0
 
@@ -145,6 +147,11 @@ class ScriptedSmtp:
         """Behave so from the next step on, to recipients that match; what was said last counts first."""
         with self._lock:
             self._script.insert(0, (to, behaviour))
+
+    def require_login(self, *logins: tuple[str, str]) -> None:
+        """Take mails only of who logs in by one of these names and passwords, from the next connection on."""
+        with self._lock:
+            self._logins = frozenset(logins)
 
     def behave(self) -> None:
         """Accept everything from now on, and what is held too."""
@@ -172,6 +179,7 @@ class ScriptedSmtp:
             self._mails.clear()
             self._attempts.clear()
             self._overlapping.clear()
+            self._logins = None
 
     # What a test asks it.
 
@@ -306,6 +314,12 @@ class ScriptedSmtp:
                 return behaviour
         return Accept()
 
+    @property
+    def logins(self) -> frozenset[tuple[str, str]] | None:
+        """The names and passwords that are taken at present; None when nobody has to log in."""
+        with self._lock:
+            return self._logins
+
     def begin(self, recipient: str) -> None:
         with self._lock:
             self._attempts[recipient] += 1
@@ -344,6 +358,8 @@ class _Session:
         self._writer = writer
         self._client_port: int = writer.get_extra_info("peername")[1]
         self._recipient: str | None = None
+        self._logins = server.logins
+        self._is_known = self._logins is None
 
     async def run(self) -> None:
         try:
@@ -358,7 +374,14 @@ class _Session:
             command = line.decode("ascii", "replace").rstrip()
             match command[:4].upper():
                 case "EHLO" | "HELO":
-                    goes_on = await self._answer(None, "250 scripted")
+                    wants_login = "250-scripted\r\n250 AUTH PLAIN"
+                    goes_on = await self._answer(
+                        None, "250 scripted" if self._logins is None else wants_login
+                    )
+                case "AUTH":
+                    goes_on = await self._answer(None, self._log_in(command.split(" ")[-1]))
+                case "MAIL" if not self._is_known:
+                    goes_on = await self._answer(None, "530 5.7.0 Authentication required")
                 case "MAIL":
                     self._end_mail()
                     goes_on = await self._answer(Step.MAIL, "250 2.1.0 Ok")
@@ -377,6 +400,11 @@ class _Session:
                     goes_on = await self._answer(None, "502 5.5.1 Not known here")
             if not goes_on:
                 return
+
+    def _log_in(self, response: str) -> str:
+        _, name, password = base64.b64decode(response).decode().split("\0")
+        self._is_known = (name, password) in (self._logins or ())
+        return "235 2.7.0 Welcome" if self._is_known else "535 5.7.8 Unknown name or wrong password"
 
     def _begin_mail(self, recipient: str) -> None:
         self._end_mail()
