@@ -3,6 +3,7 @@
 - A rule that is disabled does not fire; and it fires once a minute, however often it was given its targets.
 - The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, seconds since the epoch),
   and shows each message that is there, also one that is received at this moment.
+- What was delayed is visible a fifth of a second after its moment at most, not a whole one.
 - A function logs into the group that its LoggingConfig names.
 - Functions of the same package share it: unpacked once, not once for each of them and each of their changes.
 - A stack is changed with the template that it has (UsePreviousTemplate), and a change set in which nothing
@@ -23,11 +24,14 @@ from localstack.services.lambda_.invocation import lambda_service
 from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
 from localstack.services.lambda_.invocation.lambda_models import S3Code
 from localstack.services.sqs import developer_api
+from localstack.services.sqs.provider import QueueUpdateWorker
 
 _collect = developer_api.SqsDeveloperApi._collect_messages
 _to_api_message = developer_api.to_sqs_api_message
+_start_updates = QueueUpdateWorker.start
 _store_archive = lambda_service.store_lambda_archive
 _archives: dict[tuple[bytes, str, str], Any] = {}
+UPDATE_SECONDS = 0.2
 _PARTS = ("transform", "mappings", "parameters", "conditions", "resources", "outputs")
 _template_urls: dict[tuple[str, str, str], str] = {}
 """The newest template of each stack: account, region, name."""
@@ -38,6 +42,7 @@ def mend() -> None:
     RuleService.create_schedule_job = create_schedule_job
     developer_api.SqsDeveloperApi._collect_messages = collect_messages
     developer_api.to_sqs_api_message = to_api_message
+    QueueUpdateWorker.start = start_updates
     ExecutionEnvironment.get_log_group_name = log_group_name
     lambda_service.store_lambda_archive = store_archive
     S3Code.destroy = S3Code.destroy_cached = keep
@@ -72,6 +77,12 @@ def to_api_message(message: Any, *arguments: Any) -> Any:
     visible_at = message.visibility_deadline or message.created + (message.delay_seconds or 0)
     shown["Attributes"]["VisibleAt"] = str(int(visible_at))
     return shown
+
+
+def start_updates(worker: Any) -> None:
+    """Look more often for messages whose delay or visibility timeout is over."""
+    _start_updates(worker)
+    worker.scheduler.schedule(worker.do_update_all_queues, period=UPDATE_SECONDS)
 
 
 def log_group_name(environment: Any) -> str:

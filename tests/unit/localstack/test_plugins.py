@@ -91,6 +91,19 @@ class Environment:
         raise AssertionError("ours is in its place")
 
 
+class UpdateWorker:
+    """Looks each second for messages that are visible now."""
+
+    def __init__(self) -> None:
+        self.periods: list[float] = []
+        self.scheduler = SimpleNamespace(schedule=lambda look, period: self.periods.append(period))
+
+    def do_update_all_queues(self) -> None: ...
+
+    def start(self) -> None:
+        self.scheduler.schedule(self.do_update_all_queues, period=1)
+
+
 class RuntimeExecutor:
     """What executors inherit."""
 
@@ -120,6 +133,7 @@ def modules() -> dict[str, dict[str, Any]]:
         f"{SERVICES}.sqs": {
             "developer_api": SimpleNamespace(SqsDeveloperApi=page, to_sqs_api_message=to_sqs_api_message)
         },
+        f"{SERVICES}.sqs.provider": {"QueueUpdateWorker": type("QueueUpdateWorker", (UpdateWorker,), {})},
         INVOCATION: {"lambda_service": SimpleNamespace(store_lambda_archive=lambda *stored: [*stored])},
         f"{INVOCATION}.execution_environment": {"ExecutionEnvironment": Environment},
         f"{INVOCATION}.lambda_models": {
@@ -189,6 +203,13 @@ def test_the_page_of_a_queue_tells_when_a_message_is_visible(
     shown = mending.developer_api.to_sqs_api_message(message, [], [])
 
     assert shown["Attributes"] == {"SentTimestamp": "1000700", "VisibleAt": visible_at}
+
+
+def test_what_was_delayed_is_visible_soon_after_its_moment(mending: Any) -> None:
+    worker = mending.QueueUpdateWorker()
+    worker.start()
+
+    assert min(worker.periods) <= 0.2
 
 
 def test_nothing_moves_in_a_queue_that_is_looked_at(mending: Any) -> None:
