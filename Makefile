@@ -109,12 +109,12 @@ destroy: $(READY) ## Delete a deployed stack, after a question; tables and secre
 .PHONY: test
 test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end, in a browser, fuzzed
 	@$(RUN) -m pytest $(IN_PROCESS)
-	@$(RUN) -m pytest tests/e2e tests/browser
+	@$(RUN) -m pytest $(PARALLEL) tests/e2e tests/browser
 	@$(RUN) -m pytest tests/fuzz
 
 .PHONY: test-localstack
 test-localstack: $(READY) $(LOCALSTACK_READY) ## Run the end-to-end tests on LocalStack without Docker
-	@EMULATOR=localstack $(RUN) -m pytest tests/e2e
+	@EMULATOR=localstack $(RUN) -m pytest $(PARALLEL) tests/e2e
 
 .PHONY: chaos
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
