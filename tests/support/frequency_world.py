@@ -278,8 +278,9 @@ def simulated(starts: datetime, paces: Sequence[Pace], lags: Sequence[float]) ->
         patch.setattr(tick, "pending_between", lambda *arguments: [])
         patch.setattr(queues, "send_all", world.send_all)
         patch.setattr(frequencies, "_release", lambda *arguments, **named: None)
-        for module in (tick, frequency_runs, hand_over, stopping, frequencies):
+        for module in (tick, hand_over, stopping, frequencies):
             patch.setattr(module, "logger", quiet)
+        patch.setattr(frequency_runs, "_tell", lambda *arguments: None)
         for module in (tick, hand_over):
             patch.setattr(module, "in_parallel", lambda work, parts: [work(part) for part in parts])
         yield world
