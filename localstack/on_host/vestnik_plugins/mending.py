@@ -3,6 +3,7 @@
 - A rule that is disabled does not fire; and it fires once a minute, however often it was given its targets.
 - The page `/_aws/sqs/messages` tells when a message will be visible (`VisibleAt`, seconds since the epoch),
   and shows each message that is there, also one that is received at this moment.
+- Who waits for messages gets them as the queue is when they come: with its visibility timeout of that moment.
 - What was delayed is visible a fifth of a second after its moment at most, not a whole one.
 - A function logs into the group that its LoggingConfig names.
 - Functions of the same package share it: unpacked once, not once for each of them and each of their changes.
@@ -24,10 +25,12 @@ from localstack.services.lambda_.invocation import lambda_service
 from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
 from localstack.services.lambda_.invocation.lambda_models import S3Code
 from localstack.services.sqs import developer_api
+from localstack.services.sqs.models import StandardQueue
 from localstack.services.sqs.provider import QueueUpdateWorker
 
 _collect = developer_api.SqsDeveloperApi._collect_messages
 _to_api_message = developer_api.to_sqs_api_message
+_receive = StandardQueue.receive
 _start_updates = QueueUpdateWorker.start
 _store_archive = lambda_service.store_lambda_archive
 _archives: dict[tuple[bytes, str, str], Any] = {}
@@ -42,6 +45,7 @@ def mend() -> None:
     RuleService.create_schedule_job = create_schedule_job
     developer_api.SqsDeveloperApi._collect_messages = collect_messages
     developer_api.to_sqs_api_message = to_api_message
+    StandardQueue.receive = receive
     QueueUpdateWorker.start = start_updates
     ExecutionEnvironment.get_log_group_name = log_group_name
     lambda_service.store_lambda_archive = store_archive
@@ -77,6 +81,24 @@ def to_api_message(message: Any, *arguments: Any) -> Any:
     visible_at = message.visibility_deadline or message.created + (message.delay_seconds or 0)
     shown["Attributes"]["VisibleAt"] = str(int(visible_at))
     return shown
+
+
+def receive(
+    queue: Any,
+    num_messages: int = 1,
+    wait_time_seconds: int | None = None,
+    visibility_timeout: int | None = None,
+    *,
+    poll_empty_queue: bool = False,
+) -> Any:
+    """Wait until there is a message, and receive only then."""
+    if wait_time_seconds and not poll_empty_queue:
+        with queue.visible.not_empty:
+            queue.visible.not_empty.wait_for(queue.visible._qsize, wait_time_seconds)
+        wait_time_seconds = None
+    return _receive(
+        queue, num_messages, wait_time_seconds, visibility_timeout, poll_empty_queue=poll_empty_queue
+    )
 
 
 def start_updates(worker: Any) -> None:

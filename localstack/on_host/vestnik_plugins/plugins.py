@@ -5,7 +5,7 @@ from typing import Any
 from localstack.runtime import hooks
 from localstack.runtime.server.core import RuntimeServerPlugin
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
-from localstack.services.plugins import Service, aws_provider
+from localstack.services.plugins import aws_provider
 
 
 class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
@@ -35,14 +35,9 @@ class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
 @aws_provider(api="dynamodb", name="moto")  # type: ignore[untyped-decorator]
 def dynamodb_by_moto() -> Any:
     """PROVIDER_OVERRIDE_DYNAMODB=moto: by what LocalStack has within it, without Java and another licence."""
-    from localstack.aws.api.dynamodb import DynamodbApi
-    from localstack.services.moto import MotoFallbackDispatcher
-    from localstack.services.plugins import ServiceLifecycleHook
+    from . import dynamodb
 
-    class MotoDynamoDB(DynamodbApi, ServiceLifecycleHook):  # type: ignore[misc]
-        """Answers nothing itself, so that all goes to moto."""
-
-    return Service.for_provider(MotoDynamoDB(), dispatch_table_factory=MotoFallbackDispatcher)
+    return dynamodb.service()
 
 
 @hooks.on_infra_start()  # type: ignore[untyped-decorator]

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Empty as EmptyQueue
+from queue import PriorityQueue
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -91,6 +93,21 @@ class Environment:
         raise AssertionError("ours is in its place")
 
 
+class StandardQueue:
+    """What was received, with the visibility timeout that is read first of all."""
+
+    def __init__(self) -> None:
+        self.visible: PriorityQueue[str] = PriorityQueue()
+        self.visibility_timeout = 120
+
+    def receive(self, number: int, wait: int | None, visibility: int | None, **_: object) -> Any:
+        visibility = visibility or self.visibility_timeout
+        try:
+            return self.visible.get(block=bool(wait), timeout=wait), visibility
+        except EmptyQueue:
+            return None, visibility
+
+
 class UpdateWorker:
     """Looks each second for messages that are visible now."""
 
@@ -133,6 +150,10 @@ def modules() -> dict[str, dict[str, Any]]:
         f"{SERVICES}.sqs": {
             "developer_api": SimpleNamespace(SqsDeveloperApi=page, to_sqs_api_message=to_sqs_api_message)
         },
+        f"{SERVICES}.sqs.models": {"StandardQueue": type("StandardQueue", (StandardQueue,), {})},
+        f"{SERVICES}.moto": {"MotoFallbackDispatcher": lambda provider: provider.answers},
+        f"{SERVICES}.plugins": {"Service": SimpleNamespace(), "ServiceLifecycleHook": type("Hook", (), {})},
+        "localstack.aws.api.dynamodb": {"DynamodbApi": type("DynamodbApi", (), {})},
         f"{SERVICES}.sqs.provider": {"QueueUpdateWorker": type("QueueUpdateWorker", (UpdateWorker,), {})},
         INVOCATION: {"lambda_service": SimpleNamespace(store_lambda_archive=lambda *stored: [*stored])},
         f"{INVOCATION}.execution_environment": {"ExecutionEnvironment": Environment},
@@ -156,7 +177,7 @@ def localstack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]
         module = ModuleType(name)
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, name, module)
-    names = [f"{OURS}.{name}" for name in ("mending", "parallel", "executor")]
+    names = [f"{OURS}.{name}" for name in ("mending", "parallel", "executor", "dynamodb")]
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
     yield lambda name: importlib.import_module(f"{OURS}.{name}")
@@ -210,6 +231,39 @@ def test_what_was_delayed_is_visible_soon_after_its_moment(mending: Any) -> None
     worker.start()
 
     assert min(worker.periods) <= 0.2
+
+
+def test_a_message_that_was_waited_for_is_hidden_for_as_long_as_its_queue_says_then(mending: Any) -> None:
+    queue = mending.StandardQueue()
+    received: list[Any] = []
+    waiting = threading.Thread(target=lambda: received.append(queue.receive(1, 20)))
+    waiting.start()
+    until(lambda: bool(queue.visible.not_empty._waiters))
+    queue.visibility_timeout = 1
+    queue.visible.put("a message")
+    waiting.join(20)
+
+    assert received == [("a message", 1)]
+    assert queue.receive(1, 0, 5) == (None, 5)
+
+
+def test_tables_are_written_by_one_request_after_the_other(localstack: Callable[[str], Any]) -> None:
+    value = 0
+
+    def add_one() -> None:
+        nonlocal value
+        read = value
+        time.sleep(0.01)
+        value = read + 1
+
+    table = localstack("dynamodb").one_after_the_other(SimpleNamespace(answers={"UpdateItem": add_one}))
+    requests = [threading.Thread(target=table["UpdateItem"]) for _ in range(5)]
+    for request in requests:
+        request.start()
+    for request in requests:
+        request.join()
+
+    assert value == 5
 
 
 def test_nothing_moves_in_a_queue_that_is_looked_at(mending: Any) -> None:
