@@ -152,12 +152,6 @@ SCENARIOS = (
         refuses=_refused_delivery,
     ),
     Scenario(
-        "queues refuse what goes on",
-        Lane.EXPRESS,
-        {ANNA: SENT, BEN: SENT, DORA: WRONG_CONTACT},
-        weather=_nothing_goes_on,
-    ),
-    Scenario(
         "directory out of reach",
         Lane.EXPRESS,
         {ANNA: SENT, DORA: WRONG_CONTACT, EVA: UNSUBSCRIBED},
@@ -273,8 +267,16 @@ TRY_MUCH_LATER = Answers(
     "the channel says try much later", {ANNA: RateLimited("429 too many", retry_after_seconds=200)}
 )
 
+REFUSED = Scenario(
+    "queues refuse what goes on",
+    Lane.EXPRESS,
+    {ANNA: SENT, BEN: SENT, DORA: WRONG_CONTACT},
+    weather=_nothing_goes_on,
+)
+
 CASES = (
     *((scenario, answers) for scenario in SCENARIOS for answers in (ACCEPTS, TRY_LATER)),
+    (REFUSED, TRY_LATER),
     # How a channel answers is nothing to what is due later, but for what is stopped before it is tried again.
     *((scenario, ACCEPTS) for scenario in SCHEDULED),
     (PAUSED, TRY_MUCH_LATER),
