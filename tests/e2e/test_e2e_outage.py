@@ -82,6 +82,7 @@ def send_all(
     smtp.script(Refuse("451 4.7.1 Greylisted, come back later", times=1), to="grey-*")
     crowd = a_crowd(vestnik)
     before, began = len(aws.requests), time.monotonic()
+    logged_before = len(vestnik.emulator.log_path.read_text())
     sents = [vestnik.send(crowd.many), vestnik.send(crowd.express, express=True)]
     smtp.wait_for_number(UNDER_WAY, LIMIT_SECONDS)
     with aws.away(SEND) if outage else nullcontext():
@@ -92,7 +93,7 @@ def send_all(
     ended = time.monotonic()
     smtp.wait_for_number(THOUSAND, LIMIT_SECONDS)
     arrived = time.monotonic()
-    wait_until_all_sent(vestnik, sents, LIMIT_SECONDS)
+    wait_until_all_sent(vestnik, sents, LIMIT_SECONDS, logged_before)
     requests = aws.requests[before:]
     refused = sum(1 for each in requests if each.fault)
     return crowd, Figures(len(requests), refused, arrived - began, arrived - ended)
