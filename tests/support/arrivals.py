@@ -46,8 +46,8 @@ def wait_until_all_sent(
 ) -> None:
     """Wait until everybody is sent by the counts of the API, and nothing lies in any queue any more.
 
-    AssertionError also when anything was given up, or went by the dead letters since the emulator's log had so
-    many letters.
+    AssertionError also when anything was given up, or went by the dead letters since the emulator's log had
+    so many letters.
     """
     waiting = list(sents)
 
