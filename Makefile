@@ -114,7 +114,7 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 
 .PHONY: test-localstack
 test-localstack: $(READY) $(LOCALSTACK_READY) ## Run the end-to-end tests on LocalStack without Docker
-	@EMULATOR=localstack $(RUN) -m pytest $(PARALLEL) tests/e2e
+	@EMULATOR=localstack $(RUN) -m pytest tests/e2e
 
 .PHONY: chaos
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults

@@ -12,4 +12,5 @@ class Capability(Enum):
 
     KEEPS_STATE = "what was stored is there again after a stop and a start"
     BENCHMARKS = "the benchmarks run on it"
+    OPERATION = "it can be deployed to, upgraded, operated and watched as an account can"
     LONG_OUTAGE = "minutes of an outage of the queues are within its tests' time"

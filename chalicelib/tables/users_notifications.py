@@ -289,6 +289,8 @@ def fail_unless_held(recipient: Recipient, reason: str, now: datetime) -> Finish
         found = row.from_raw_data(failure.found)
         if found.state is Status.SENDING:
             return Busy(parse(found.lease_until))
+        if found.state is Status.FAILED and found.updated_at == iso(now):
+            return None  # its own echo
         return Finished(found.state)
     return None
 

@@ -28,6 +28,7 @@ class LocalStackOnHost(Emulator):
     cannot: ClassVar[Mapping[Capability, str]] = {
         Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
         Capability.BENCHMARKS: "the figures of docs/performance.md are those of MiniStack",
+        Capability.OPERATION: "not brought there yet: several of the tests that need it fail",
         Capability.LONG_OUTAGE: "six minutes more than CI has; it passes here, and is run on MiniStack",
     }
 

@@ -22,11 +22,12 @@ from infra.package import PROJECT, package
 from infra.stack import NotDoneError
 from infra.stages import settings_of
 from infra.template_parts import dump_template, read_template, write_template
+from localstack.capabilities import Capability
 from localstack.choice import chosen_for_tests
 from localstack.emulator import Emulator
 from tests.support.policy_scan import actions
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
 
 STACK = "vestnik-prod"
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/0e5c1b2a"

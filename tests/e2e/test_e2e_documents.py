@@ -10,10 +10,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from infra.package import PROJECT
+from localstack.capabilities import Capability
 from localstack.choice import chosen_for_tests
 from tests.support.commands_in import AWS_ONLY, RUN, blocks, documents, run_document, wrong_aws_commands
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
 
 DOCUMENTS = documents()
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/0e5c1b2a"
