@@ -22,6 +22,8 @@ class Timetable:
         self._tables, self._clock = tables, clock
         self._runs = timing.runs() if timing is not None else None
         self._stopped_at: dict[str, datetime] = {}
+        self._made_for: dict[str, datetime] = {}
+        """When dispatches were due as they were made: the sweep may have them be due anew."""
         self._sent: dict[tuple[str, datetime], str] = {}
 
     def after_step(self) -> None:
@@ -82,10 +84,11 @@ class Timetable:
         return [run for run in self._runs or () if run > parse(frequency["created_at"])]
 
     def _of(self, dispatch: Row) -> list[datetime]:
-        """The runs that a dispatch stands for: its own, and those that were missed until it is sent."""
+        """The runs that a dispatch stands for: its own, and those that were missed until it was made."""
         if "run_at" not in dispatch:
             return []
-        first, sent = parse(dispatch["run_at"]), parse(dispatch["due_at"])
+        first = parse(dispatch["run_at"])
+        sent = self._made_for.setdefault(dispatch["id"], parse(dispatch["due_at"]))
         return [run for run in self._runs or () if first <= run <= max(first, sent)]
 
     def _made(self, frequency: Row, dispatches: list[Row]) -> Counter[datetime]:
