@@ -1,7 +1,6 @@
 """Brings a package to AWS or an emulator: `python -m infra.deploy --stage dev`."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from infra import domain
 from infra.adoption import Kept, KeptSecrets, imports, read_kept, template_of
 from infra.artifacts import ArtifactBucket
 from infra.changes import SECRET, TABLE, Change, losses
-from infra.clients import CLIENT_CONFIG, session
+from infra.clients import CLIENT_CONFIG, add_target, session
 from infra.consumers import RESERVE, Plan, Trio, account_warning, check_consumers
 from infra.consumers_now import Platform
 from infra.package import PROJECT
@@ -176,13 +175,7 @@ def _missing_public_url(stack: Stack, before: dict[str, str], endpoint_url: str 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
-    parser.add_argument("--stage", default="dev")
-    parser.add_argument(
-        "--endpoint-url",
-        default=os.environ.get("AWS_ENDPOINT_URL"),
-        help="an emulator's address; without it, and without AWS_ENDPOINT_URL, AWS itself",
-    )
-    parser.add_argument("--stack-name", help="vestnik-<stage> by default")
+    add_target(parser)
     parser.add_argument("--parameter", action="append", default=[], metavar="Name=Value")
     parser.add_argument("--package-dir", type=Path, help="build/<stage> by default")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be changed")

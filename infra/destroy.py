@@ -1,7 +1,6 @@
 """Takes a stack away: `python -m infra.destroy --stage dev`; its tables and secrets stay unless asked for."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.adoption import write_kept
 from infra.changes import KEPT, QUEUE, SECRET, TABLE
-from infra.clients import CLIENT_CONFIG, session
+from infra.clients import CLIENT_CONFIG, add_target, session
 from infra.stack import DeploymentError, NotDoneError, Stack
 
 SECRETS_RECOVERABLE_DAYS = 7
@@ -105,13 +104,7 @@ def _ask(question: str, expected: str) -> bool:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.destroy", description=__doc__)
-    parser.add_argument("--stage", default="dev")
-    parser.add_argument(
-        "--endpoint-url",
-        default=os.environ.get("AWS_ENDPOINT_URL"),
-        help="an emulator's address; without it, and without AWS_ENDPOINT_URL, AWS itself",
-    )
-    parser.add_argument("--stack-name", help="vestnik-<stage> by default")
+    add_target(parser)
     parser.add_argument("--data", action="store_true", help="delete its tables and secrets, too")
     parser.add_argument(
         "--kept",
