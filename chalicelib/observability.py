@@ -83,24 +83,24 @@ def namespace() -> str:
 
 @contextmanager
 def about(**names: str | None) -> Iterator[None]:
-    """Have every line within name these: not from several threads at once, they share the names."""
-    before = dict(logger.get_current_keys())
-    logger.append_keys(**{name: value for name, value in names.items() if value is not None})
+    """Have every line within name these; lines of other threads do not."""
+    before = dict(logger.thread_safe_get_current_keys())
+    logger.thread_safe_append_keys(**{name: value for name, value in names.items() if value is not None})
     try:
         yield
     finally:
-        logger.remove_keys(names)
-        logger.append_keys(**{name: before[name] for name in names if name in before})
+        logger.thread_safe_remove_keys(names)
+        logger.thread_safe_append_keys(**{name: before[name] for name in names if name in before})
 
 
 def follow(notification_id: str) -> None:
     """Have the further lines of what `about` began name the notification that has come of it."""
-    logger.append_keys(notification=notification_id)
+    logger.thread_safe_append_keys(notification=notification_id)
 
 
 def correlated() -> str | None:
     """The notification that lines name at the moment."""
-    return logger.get_current_keys().get("notification")
+    return logger.thread_safe_get_current_keys().get("notification")
 
 
 def measure(

@@ -4,6 +4,7 @@ A test that needs something names it: `@pytest.mark.needs(Capability.BENCHMARKS)
 `cannot` has it, the test is skipped with the reason that stands there.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -12,5 +13,19 @@ class Capability(Enum):
 
     KEEPS_STATE = "what was stored is there again after a stop and a start"
     BENCHMARKS = "the benchmarks run on it"
-    OPERATION = "it can be deployed to, upgraded, operated and watched as an account can"
+    PROTECTS_TABLES = "a table is protected from deletion when its stack says so"
+    FORETELLS = "a change set tells what would be made anew"
+    ROLLS_BACK = "a value that AWS refuses is refused, and the stack's change taken back"
+    ADOPTS = "a new stack takes over tables that are there (a change set of type IMPORT)"
     LONG_OUTAGE = "minutes of an outage of the queues are within its tests' time"
+
+
+LOCALSTACK_CANNOT: Mapping[Capability, str] = {
+    Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
+    Capability.BENCHMARKS: "the figures of docs/performance.md are those of MiniStack",
+    Capability.PROTECTS_TABLES: "LocalStack's CloudFormation leaves DeletionProtectionEnabled away",
+    Capability.FORETELLS: "LocalStack's change sets have no Replacement",
+    Capability.ROLLS_BACK: "LocalStack takes any timeout of a queue, and going back undoes nothing",
+    Capability.ADOPTS: "LocalStack refuses change sets of type IMPORT of a stack that is not there",
+}
+"""What no LocalStack can, and why."""

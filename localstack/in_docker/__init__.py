@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from localstack.capabilities import Capability
+from localstack.capabilities import LOCALSTACK_CANNOT, Capability
 from localstack.emulator import ROOT, Emulator
 from localstack.ports import LocalError
 
@@ -23,10 +23,7 @@ class LocalStackInDocker(Emulator):
     name = "localstack-docker"
     title = "LocalStack in Docker"
     health = "/_localstack/health"
-    cannot: ClassVar[Mapping[Capability, str]] = {
-        Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
-        Capability.BENCHMARKS: "the figures of docs/performance.md are those of MiniStack",
-    }
+    cannot: ClassVar[Mapping[Capability, str]] = LOCALSTACK_CANNOT
     start_seconds = 900.0  # the image has to come first
     mail_server = ("mail", 1025)
 

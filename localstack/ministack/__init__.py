@@ -10,6 +10,7 @@ from localstack.ministack.state import release_received_messages
 from localstack.ports import LOOPBACK, LocalError
 
 PYTHON = ROOT / ".venv-emulator" / "bin" / "python"
+INSIDE = Path(__file__).resolve().parent / "inside"
 
 
 class MiniStack(Emulator):
@@ -27,7 +28,7 @@ class MiniStack(Emulator):
         work_dir: Path | None = None,
         log_path: Path | None = None,
         python: Path = PYTHON,
-        program: Sequence[str] = ("-I", "-u", str(GUARD), "ministack"),
+        program: Sequence[str] = ("-I", "-u", str(GUARD), "vestnik_ministack", str(INSIDE)),
     ) -> None:
         super().__init__(port, state_dir, work_dir, log_path)
         self._python = python

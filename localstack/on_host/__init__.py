@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from localstack.capabilities import Capability
+from localstack.capabilities import LOCALSTACK_CANNOT, Capability
 from localstack.emulator import GUARD, ROOT, Emulator
 from localstack.ports import LOOPBACK, LocalError
 
@@ -26,9 +26,7 @@ class LocalStackOnHost(Emulator):
     title = "LocalStack"
     health = "/_localstack/health"
     cannot: ClassVar[Mapping[Capability, str]] = {
-        Capability.KEEPS_STATE: "LocalStack keeps its state only in what is sold",
-        Capability.BENCHMARKS: "the figures of docs/performance.md are those of MiniStack",
-        Capability.OPERATION: "not brought there yet: several of the tests that need it fail",
+        **LOCALSTACK_CANNOT,
         Capability.LONG_OUTAGE: "six minutes more than CI has; it passes here, and is run on MiniStack",
     }
 

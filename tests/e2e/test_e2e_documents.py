@@ -1,7 +1,9 @@
 """Documents whose commands are run: they work, from first to last, on an account with nothing in it."""
 
+import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,21 @@ from aiosmtpd.smtp import AuthResult
 from infra.package import PROJECT
 from localstack.capabilities import Capability
 from localstack.choice import chosen_for_tests
-from tests.support.commands_in import AWS_ONLY, RUN, blocks, documents, run_document, wrong_aws_commands
+from localstack.emulator import CLIENT_ENVIRONMENT
+from localstack.options import PORTS, port_variable
+from localstack.ports import free_port
+from tests.support.commands_in import (
+    AWS_ONLY,
+    RUN,
+    RUN_BY,
+    blocks,
+    documents,
+    made,
+    run_document,
+    wrong_aws_commands,
+)
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.ADOPTS)]
 
 DOCUMENTS = documents()
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/0e5c1b2a"
@@ -52,15 +66,50 @@ def mail_server() -> Iterator[MailServer]:
     controller.stop()
 
 
-def test_the_way_to_an_account_is_among_them() -> None:
-    assert "deploy.md" in [each.name for each in DOCUMENTS]
+@contextmanager
+def an_account_with_nothing_in_it(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What the environment is of who has one."""
+    with chosen_for_tests()(log_path=tmp_path / "emulator.log") as emulator:
+        yield dict(emulator.environment)
+
+
+@contextmanager
+def a_machine_on_which_nothing_runs(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The same, when an emulator is started by the document itself."""
+    ports = {port_variable(name): str(free_port()) for name, _, _ in PORTS}
+    yield {
+        **CLIENT_ENVIRONMENT,
+        **ports,
+        "HOME": str(tmp_path),
+        "VESTNIK_DATA": str(tmp_path / "local"),
+        "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{ports[port_variable('emulator')]}",
+    }
+
+
+def test_the_readme_the_way_to_an_account_and_the_runbook_are_among_them() -> None:
+    assert {"README.md", "deploy.md", "runbook.md"} <= {each.name for each in DOCUMENTS}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
 def test_every_command_of_a_document_is_run_or_needs_aws(document: Path) -> None:
     for block in blocks(document):
-        assert block.kind in (RUN, AWS_ONLY), f"{document.name}:{block.line}"
-        assert list(wrong_aws_commands(block)) == []
+        where = f"{document.name}:{block.line}"
+        if block.kind.startswith(RUN_BY):
+            script = (PROJECT / block.kind.removeprefix(RUN_BY)).read_text("utf-8")
+            commands = [line.partition("#")[0].strip() for line in block.text.splitlines()]
+            assert "def test_" in script or set(commands) <= set(script.splitlines()), where
+        else:
+            assert block.kind in (RUN, AWS_ONLY), where
+            assert list(wrong_aws_commands(block)) == [], where
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
+def test_what_a_document_has_made_is_there_to_be_made(document: Path) -> None:
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    for target, variables in made(document):
+        assert target in targets
+        assert [each for each in variables if f"$({each})" not in makefile] == [], target
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
@@ -70,12 +119,19 @@ def test_the_commands_of_a_document_work(document: Path, mail_server: MailServer
         "SmtpPort=587": f"SmtpPort={mail_server.port}",
         "SmtpSecurity=starttls": "SmtpSecurity=none",
         "CERTIFICATE_ARN": CERTIFICATE,
+        "USERNAME": "vestnik",
+        "OLD": "HEAD~1",
+        "$M top": "$M top --once",  # it would go on
     }
+    is_readme = document.name == "README.md"
     kept = set(PROJECT.glob("kept-*.json"))
-    with chosen_for_tests()(log_path=tmp_path / "emulator.log") as emulator:
-        environment = {**emulator.environment, "SMTP_PASSWORD": PASSWORD}
+    started = a_machine_on_which_nothing_runs if is_readme else an_account_with_nothing_in_it
+    with started(tmp_path) as environment:
+        if is_readme:
+            examples |= {str(default): environment[port_variable(name)] for name, default, _ in PORTS}
+            examples[".local"] = environment["VESTNIK_DATA"]
         try:
-            assert run_document(document, environment, examples)
+            assert run_document(document, {**environment, "SMTP_PASSWORD": PASSWORD}, examples)
         finally:
             for path in set(PROJECT.glob("kept-*.json")) - kept:
                 path.unlink()

@@ -8,12 +8,11 @@ import pytest
 
 from infra.clients import session
 from infra.template_parts import join_parts
-from localstack.capabilities import Capability
 from tests.support.deployment import COLD_SECONDS, Deployment, Sent, people
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from localstack.capabilities import Capability
 from tests.support.arrivals import FUNCTION_SECONDS
 from tests.support.deployment import COLD_SECONDS, Deployment, Person, Sent, Watch, people
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
+pytestmark = pytest.mark.e2e
 
 NOWHERE = "vestnik-nowhere"
 OLD_LOGIN, NEW_LOGIN = ("vestnik", "old password"), ("vestnik-2", "new password")

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from infra.package import PROJECT, package
-from localstack.capabilities import Capability
 from tests.support.arrivals import failing_within_function_timeouts, lying
 from tests.support.deployment import Deployment, people
 from tests.support.smtp import Refuse, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.OPERATION)]
+pytestmark = pytest.mark.e2e
 
 DEPLOYED = ("app.py", "chalicelib", "infra", "requirements.txt", ".chalice")
 REGULAR, EXPRESS, GREYLISTED = 700, 270, 30

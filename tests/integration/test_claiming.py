@@ -236,10 +236,15 @@ def test_the_echo_of_an_end_is_ours(world: World) -> None:
     assert (read().status, read().attention) == ("failed", "failed#dispatch")
 
 
-def test_the_echo_of_a_burial_finds_the_failure(world: World) -> None:
+def test_the_echo_of_a_burial_is_ours(world: World) -> None:
     lost = world.database.lose_answers("UpdateItem")
-    assert fail_unless_held(WHO, "dead_letter", START) == Finished(Status.FAILED)
+    assert fail_unless_held(WHO, "dead_letter", START) is None
     assert lost
+
+
+def test_a_later_burial_finds_the_failure(world: World) -> None:
+    assert fail_unless_held(WHO, "dead_letter", START) is None
+    assert fail_unless_held(WHO, "dead_letter", later(START, 1)) == Finished(Status.FAILED)
 
 
 # An unsent row.

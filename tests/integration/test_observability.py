@@ -2,8 +2,10 @@
 
 import json
 import logging
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -269,6 +271,24 @@ def test_names_end_with_their_block() -> None:
         with about(notification="inner", dispatch=None):
             assert correlated() == "inner"
         assert correlated() == "outer"
+    assert correlated() is None
+
+
+def test_names_of_one_thread_are_none_of_another() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def name(mine: str) -> list[str | None]:
+        found = []
+        both.wait()
+        with about(notification=mine):
+            both.wait()
+            found.append(correlated())
+            both.wait()
+        both.wait()
+        return [*found, correlated()]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(name, ["one", "other"])) == [["one", None], ["other", None]]
     assert correlated() is None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localstack.runtime.events import infra_stopping
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
@@ -71,7 +72,9 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             self._load(time.monotonic() + START_SECONDS)
 
     def stop(self) -> None:
-        """End the process and remove the folder."""
+        """End the process and remove the folder, after an invocation that is under way, as on AWS."""
+        if not infra_stopping.is_set() and self._lock.acquire(timeout=self.function_version.config.timeout):
+            self._lock.release()
         self._stopped = True
         if worker := self._worker:
             worker.kill()  # an invocation under way sees it, and gives the lock back

@@ -43,7 +43,8 @@ def dynamodb_by_moto() -> Any:
 @hooks.on_infra_start()  # type: ignore[untyped-decorator]
 def mend() -> None:
     """Before anything is served."""
-    from . import mending, parallel
+    from . import mending, parallel, updates
 
     mending.mend()
     parallel.mend()
+    updates.mend()

@@ -33,6 +33,11 @@ def fail(event, context):
 def hang(event, context):
     time.sleep(600)
 
+def wait(event, context):
+    while not os.path.exists(event["for"]):
+        time.sleep(0.01)
+    return "it came"
+
 def die(event, context):
     os._exit(3)
 

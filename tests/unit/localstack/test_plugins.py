@@ -153,6 +153,7 @@ def modules() -> dict[str, dict[str, Any]]:
         f"{SERVICES}.sqs.models": {"StandardQueue": type("StandardQueue", (StandardQueue,), {})},
         f"{SERVICES}.moto": {"MotoFallbackDispatcher": lambda provider: provider.answers},
         f"{SERVICES}.plugins": {"Service": SimpleNamespace(), "ServiceLifecycleHook": type("Hook", (), {})},
+        "localstack.runtime.events": {"infra_stopping": threading.Event()},
         "localstack.aws.api.dynamodb": {"DynamodbApi": type("DynamodbApi", (), {})},
         f"{SERVICES}.sqs.provider": {"QueueUpdateWorker": type("QueueUpdateWorker", (UpdateWorker,), {})},
         INVOCATION: {"lambda_service": SimpleNamespace(store_lambda_archive=lambda *stored: [*stored])},
@@ -496,13 +497,36 @@ def test_a_function_that_cannot_be_loaded_says_so_at_each_invocation(executor: A
         assert result.payload["errorType"] == "Runtime.HandlerNotFound"
 
 
+@pytest.mark.parametrize("executor", ["wait"], indirect=True)
+def test_an_invocation_under_way_comes_to_its_end_before_its_version_does(
+    executor: Any, tmp_path: Path
+) -> None:
+    executor.function_version.config.timeout = 20
+    results: list[Any] = []
+    event = {"for": str(tmp_path / "flag")}
+    invoking = threading.Thread(target=lambda: results.append(invoke(executor, event)))
+    invoking.start()
+    until(lambda: is_at_work(executor))
+    stopping = threading.Thread(target=executor.stop)
+    stopping.start()
+    stopping.join(0.2)
+    assert stopping.is_alive(), "it waits"
+    (tmp_path / "flag").touch()
+    stopping.join(20)
+    invoking.join(20)
+
+    assert (results[0].is_error, results[0].payload) == (False, "it came")
+    assert not executor._folder.exists()
+
+
 @pytest.mark.parametrize("executor", ["hang"], indirect=True)
-def test_stopping_ends_an_invocation_and_removes_the_folder(executor: Any) -> None:
+def test_when_all_stops_an_invocation_is_ended(executor: Any) -> None:
     executor.function_version.config.timeout = 60
     results: list[Any] = []
     invoking = threading.Thread(target=lambda: results.append(invoke(executor, {})))
     invoking.start()
     until(lambda: is_at_work(executor))
+    sys.modules["localstack.runtime.events"].infra_stopping.set()
     executor.stop()
     invoking.join(20)
 
