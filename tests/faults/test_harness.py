@@ -200,6 +200,15 @@ def test_every_call_has_every_fault_that_can_strike_it(world: World) -> None:
     assert all(set(FAULTS[Kind.END]) < set(FAULTS[kind]) for kind in kinds - {Kind.END})
 
 
+def test_parts_together_are_every_fault_at_every_call() -> None:
+    for number, kind in enumerate([*Kind] * 4):
+        call = Call(number, kind, "a call", 3600)
+        parts = [every_fault(SCENARIOS[0], part, 3)(call) for part in (1, 2, 3)]
+        assert all(parts)
+        struck = sorted(strike.fault for part in parts for strike in part)
+        assert struck == sorted(strike.fault for strike in every_fault(SCENARIOS[0])(call))
+
+
 def the_only(world: World, variable: str) -> Row:
     (row,) = world.tables.rows(variable)
     return row

@@ -1,6 +1,6 @@
 """A world to test in: the template's tables, queues and secrets on moto, the real handlers, an own clock.
 
-Queues keep moto's messages, but their delays, visibility and dead letters follow the world's clock: time
+What moto's queues have taken waits here, by the world's clock: delays, visibility, dead letters. Time
 passes when a test says so. After each step the world checks what must always hold.
 """
 
@@ -8,9 +8,10 @@ import json
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
+from botocore import loaders
 from botocore.exceptions import EndpointConnectionError
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -31,7 +32,7 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessage, load_fan_out
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
-from chalicelib.domain.times import iso, later, parse
+from chalicelib.domain.times import later
 from chalicelib.services import authentication, rate_limits
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
@@ -45,6 +46,7 @@ from chalicelib.tables.unsubscribes import Unsubscribe, add_scope
 from chalicelib.workers import dead_letters, deliver, fan_out, sweep, tick
 from infra.definitions import create_queues, create_tables, queue_definitions
 from tests.support import factories
+from tests.support.moto_tables import answer_sooner, copy_of, items_of, queues_in_moto, tables_in_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,6 +70,10 @@ RULE_EVENT: dict[str, Any] = {
 
 Row = dict[str, Any]
 """An item as Python values."""
+
+
+# Each client of a new session would read the descriptions of the services again.
+loaders.create_loader = cache(loaders.create_loader)
 
 
 def use_test_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +101,8 @@ class Deployed:
 
 def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Make the template's tables, queues and secrets, and have this process be a function that knows them."""
-    dynamodb, sqs, secrets_manager = _clients()
-    deployed = Deployed(create_tables(dynamodb), create_queues(sqs))
+    secrets_manager = _clients()[2]
+    deployed = _tables_and_queues()
     for name, value in {**factories.ENVIRONMENT, **deployed.tables, **deployed.urls}.items():
         monkeypatch.setenv(name, value)
     for name, secret in SECRETS.items():
@@ -110,8 +116,24 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     for outside_service in (http, tokens, signed_tokens):
         outside_service.forget()
     _one_at_a_time(monkeypatch)
+    answer_sooner(monkeypatch)
     monkeypatch.setattr(base, "PARALLEL", 1)  # whoever records requests wants them in their order
     return deployed
+
+
+def _tables_and_queues() -> Deployed:
+    if "deployed" not in _made:
+        dynamodb, sqs, _ = _clients()
+        deployed = Deployed(create_tables(dynamodb), create_queues(sqs))
+        _made.update(deployed=deployed, tables=deepcopy(tables_in_moto()), queues=copy_of(queues_in_moto()))
+    else:
+        tables_in_moto().update(deepcopy(_made["tables"]))
+        queues_in_moto().update(copy_of(_made["queues"]))
+    return cast(Deployed, _made["deployed"])
+
+
+_made: dict[str, Any] = {}
+"""What was made of the template for the first test: to make it takes longer than most tests."""
 
 
 def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +183,7 @@ class Waiting:
 
 
 class Queues:
-    """What the code under test sees as its SQS client: moto's queues, with faults and a world's clock."""
+    """What the code under test sees as its SQS client: what moto's take, with faults and a world's clock."""
 
     def __init__(self, sqs: "SQSClient", urls: Mapping[str, str], clock: FakeClock) -> None:
         self._sqs = sqs
@@ -173,7 +195,6 @@ class Queues:
         self.refuses: Callable[[str], bool] = lambda body: False
         """Which messages are named in `Failed`."""
         self.batches = 0
-        self._fresh: set[str] = set()
 
     def url(self, variable: str) -> str:
         return self._urls[variable]
@@ -185,40 +206,19 @@ class Queues:
         taken = [entry for entry in Entries if not self.refuses(entry["MessageBody"])]
         failed = [entry for entry in Entries if entry not in taken]
         if taken:
-            self._fresh.add(QueueUrl)
-            self._sqs.send_message_batch(QueueUrl=QueueUrl, Entries=[self._timed(entry) for entry in taken])
+            at_once: list[Any] = [{**each, "DelaySeconds": 0} for each in taken]
+            self._sqs.send_message_batch(QueueUrl=QueueUrl, Entries=at_once)
+            self._waiting[QueueUrl] += map(self._sent, taken)
         return {"Failed": [{"Id": entry["Id"], "SenderFault": False, "Code": "x"} for entry in failed]}
 
-    def _timed(self, entry: Any) -> Any:
-        assert 0 <= entry["DelaySeconds"] <= 900
-        due = iso(later(self._clock(), entry["DelaySeconds"]))
-        attributes = {
-            "due": {"DataType": "String", "StringValue": due},
-            "delay": {"DataType": "Number", "StringValue": str(entry["DelaySeconds"])},
-        }
-        return {**entry, "DelaySeconds": 0, "MessageAttributes": attributes}
+    def _sent(self, entry: Any) -> Waiting:
+        delay = entry["DelaySeconds"]
+        assert 0 <= delay <= 900
+        return Waiting(entry["MessageBody"], entry["MessageGroupId"], later(self._clock(), delay), delay)
 
     def waiting(self, variable: str) -> list[Waiting]:
         """Everything in a queue, due or not."""
-        url = self.url(variable)
-        if url not in self._fresh:
-            return self._waiting[url]
-        self._fresh.remove(url)
-        while found := self._sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
-        ).get("Messages"):
-            for message in found:
-                attributes = message["MessageAttributes"]
-                self._waiting[url].append(
-                    Waiting(
-                        message["Body"],
-                        message["Attributes"]["MessageGroupId"],
-                        parse(attributes["due"]["StringValue"]),
-                        int(attributes["delay"]["StringValue"]),
-                    )
-                )
-                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return self._waiting[url]
+        return self._waiting[self.url(variable)]
 
     def take(self, variable: str, limit: int) -> list[Waiting]:
         """Receive messages that are due."""
@@ -393,6 +393,8 @@ class World:
         """What handlers raised."""
         self.checks = True
         """Whether `check` runs after each step. A test of very many recipients turns it off."""
+        self._checked: dict[str, object] = {}
+        """Of each dispatch, the state in which all was well."""
 
     # What there is before a test begins.
 
@@ -428,11 +430,7 @@ class World:
 
     def table(self, variable: str) -> list[Row]:
         """All items of a table."""
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self.tables[variable])
-        read = TypeDeserializer().deserialize
-        return [
-            {name: read(value) for name, value in item.items()} for page in pages for item in page["Items"]
-        ]
+        return list(items_of(self.tables[variable]))
 
     def rows(self) -> dict[str, Row]:
         """The users notifications by user; of one dispatch, where there is one only."""
@@ -560,29 +558,44 @@ class World:
         """Every dispatch's counts add up, and each recipient who is not final is held by something."""
         if not self.checks:
             return
-        held = self._held()
+        held: defaultdict[str, set[str | int]] = defaultdict(set)
+        for dispatch_id, what in self._held():
+            held[dispatch_id].add(what)
         unsubscribes = [Unsubscribe(**row) for row in self.table("UNSUBSCRIBES_TABLE")]
-        rows = {(row["user_id"], row["dispatch_id"]): row for row in self.table("USERS_NOTIFICATIONS_TABLE")}
+        rows, letters = self._by_dispatch("USERS_NOTIFICATIONS_TABLE"), self._by_dispatch("PROGRESS_TABLE")
         for item in self.table("DISPATCHES_TABLE"):
-            dispatch = stored_dispatch(item["id"])
-            self.counts(dispatch)
-            if dispatch.is_cancelled:
-                continue
-            pending = {
-                chunk
-                for chunks in (dispatch.pending_chunks if dispatch.pending else [])
-                for chunk in range(chunks.first, chunks.last)
-            }
-            erased = {row.user_id for row in unsubscribes if row.erases(dispatch.id)}
-            for chunk in set(range(int(dispatch.chunks))) - pending:
-                users = read_chunk(dispatch.audience_id, chunk) or []
-                for user in set(users) - erased:
-                    row = rows.get((user, dispatch.id))
-                    is_final = row is not None and Status(row["status"]).is_terminal
-                    is_unsent = row is not None and row.get("attention", "").startswith("unsent#")
-                    assert (
-                        is_final or is_unsent or (dispatch.id, user) in held or (dispatch.id, chunk) in held
-                    ), f"nothing holds {user} of {dispatch.id}: {row}"
+            of = item["id"]
+            erased = {row.user_id for row in unsubscribes if row.erases(of)}
+            state = item, rows[of], letters[of], held[of], erased
+            if self._checked.get(of) != state:
+                self._check(of, {row["user_id"]: row for row in rows[of]}, held[of], erased)
+                self._checked[of] = state
+
+    def _by_dispatch(self, variable: str) -> defaultdict[str, list[Row]]:
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self.table(variable):
+            found[row["dispatch_id"]].append(row)
+        return found
+
+    def _check(self, of: str, rows: Mapping[str, Row], held: set[str | int], erased: set[str]) -> None:
+        dispatch = stored_dispatch(of)
+        self.counts(dispatch)
+        if dispatch.is_cancelled:
+            return
+        pending = {
+            chunk
+            for chunks in (dispatch.pending_chunks if dispatch.pending else [])
+            for chunk in range(chunks.first, chunks.last)
+        }
+        for chunk in set(range(int(dispatch.chunks))) - pending:
+            users = read_chunk(dispatch.audience_id, chunk) or []
+            for user in set(users) - erased:
+                row = rows.get(user)
+                is_final = row is not None and Status(row["status"]).is_terminal
+                is_unsent = row is not None and row.get("attention", "").startswith("unsent#")
+                assert is_final or is_unsent or user in held or chunk in held, (
+                    f"nothing holds {user} of {of}: {row}"
+                )
 
     def _held(self) -> set[tuple[str, str | int]]:
         held: set[tuple[str, str | int]] = set()
