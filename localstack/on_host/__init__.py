@@ -6,20 +6,20 @@ once, and mend what is wrong with rules.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from localstack.capabilities import LOCALSTACK_CANNOT, Capability
-from localstack.emulator import GUARD, ROOT, Emulator
-from localstack.ports import LOOPBACK, LocalError
+from localstack.emulator import GUARD, ROOT
+from localstack.in_environment import InEnvironment
+from localstack.ports import LOOPBACK
 
-PYTHON = ROOT / ".venv-localstack" / "bin" / "python"
 PLUGINS = Path(__file__).resolve().parent
 _NOWHERE = f"http://{LOOPBACK}:9"  # what would be asked of the outside fails at once
 
 
-class LocalStackOnHost(Emulator):
+class LocalStackOnHost(InEnvironment):
     """One LocalStack on loopback, whose functions run on the Python that this process is of."""
 
     name = "localstack"
@@ -29,28 +29,9 @@ class LocalStackOnHost(Emulator):
         **LOCALSTACK_CANNOT,
         Capability.LONG_OUTAGE: "six minutes more than CI has; it passes here, and is run on MiniStack",
     }
-
-    def __init__(
-        self,
-        port: int | None = None,
-        state_dir: Path | None = None,
-        work_dir: Path | None = None,
-        log_path: Path | None = None,
-        python: Path = PYTHON,
-        program: Sequence[str] = ("-I", "-u", str(GUARD), "localstack.runtime.main", str(PLUGINS)),
-    ) -> None:
-        super().__init__(port, state_dir, work_dir, log_path)
-        self._python = python
-        self._program = program
-
-    def _require(self) -> None:
-        if not self._python.exists():
-            raise LocalError(
-                f"LocalStack is not installed ({self._python} is missing): run `make setup-localstack`."
-            )
-
-    def _command(self) -> Sequence[str]:
-        return [str(self._python), *self._program]
+    python = ROOT / ".venv-localstack" / "bin" / "python"
+    program = ("-I", "-u", str(GUARD), "localstack.runtime.main", str(PLUGINS))
+    made_by = "make setup-localstack"
 
     def _settings(self) -> dict[str, str]:
         work = self._work.resolve()

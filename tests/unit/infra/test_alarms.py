@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from chalicelib.channels import CHANNELS
 from chalicelib.domain.lanes import Lane
 from chalicelib.observability import METRICS
-from infra.manage import _arguments
 from infra.package import PROJECT
 from infra.template_parts import join_parts
 
@@ -135,14 +133,6 @@ def test_each_function_and_queue_has_its_alarms(resources: dict[str, Any]) -> No
     assert watched("Errors") == watched("Throttles") == functions
     assert watched("ApproximateAgeOfOldestMessage") == queues - dead
     assert watched("ApproximateNumberOfMessagesVisible") >= dead
-
-
-def test_each_command_of_the_runbook_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = re.findall(r"`M ([^`]+)`", RUNBOOK)
-    assert len(commands) > 10
-    for command in commands:
-        words = command.replace("NOTIFICATION_ID", "0190b3c4-5d6e-7f80-9a1b-2c3d4e5f6a7b")
-        _arguments().parse_args(shlex.split(words))
 
 
 def test_each_parameter_that_the_runbook_names_is_one() -> None:

@@ -159,7 +159,7 @@ def _cron(timing: Timing, last: datetime) -> list[datetime]:
     return runs_between(schedule, later(timing.created, -1), last)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(SCHEDULES, TICKS)
 def test_what_is_sent_follows_from_when_the_rule_fired(
     timing: Timing, ticks: Sequence[tuple[float, float]]
@@ -169,7 +169,7 @@ def test_what_is_sent_follows_from_when_the_rule_fired(
     assert sent == expected_spans(timing, [(timing.created, 0.0), *world.ticks])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(SCHEDULES, TICKS, PACES, LAGS)
 def test_each_run_is_sent_once_whoever_dies(
     timing: Timing, ticks: Sequence[tuple[float, float]], paces: Sequence[Pace], lags: Sequence[float]
@@ -201,7 +201,7 @@ def test_each_run_is_sent_once_whoever_dies(
      ((0, 8), Wanted(is_paused=False))],
 )  # fmt: skip
 @example(Timing(CREATED, 1), [], [Pace()], [0.0], [((0, number), NEWS) for number in range(11)])
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(SCHEDULES, TICKS, PACES, LAGS, CHANGES)
 def test_each_run_is_sent_once_over_all_changes(
     timing: Timing,
