@@ -114,7 +114,7 @@ test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end
 
 .PHONY: test-localstack
 test-localstack: $(READY) $(LOCALSTACK_READY) ## Run the end-to-end tests on LocalStack without Docker
-	@EMULATOR=localstack $(RUN) -m pytest $(PARALLEL) tests/e2e
+	@EMULATOR=localstack $(RUN) -m pytest tests/e2e
 
 .PHONY: chaos
 chaos: $(READY) $(EMULATOR_READY) ## Deliver 2,000 mails while processes die and AWS fails; SEED=... repeats a run's faults
@@ -136,7 +136,7 @@ check: lint ## The same, and run the tests of tests/unit and tests/integration w
 	$(RUN) -m pytest $(IN_PROCESS)
 
 .PHONY: faults
-faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults, PART=1/2 is half
+faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults, PART=1/4 a quarter
 	@SEED='$(or $(SEED),1)' PAIRS='$(or $(PAIRS),300)' PART='$(or $(PART),1/1)' $(RUN) -m pytest tests/faults
 
 .PHONY: faults-nightly

@@ -17,6 +17,9 @@ class Capability(Enum):
     FORETELLS = "a change set tells what would be made anew"
     ROLLS_BACK = "a value that AWS refuses is refused, and the stack's change taken back"
     ADOPTS = "a new stack takes over tables that are there (a change set of type IMPORT)"
+    DOMAINS = "a stack's API has a domain of its own"
+    DASHBOARDS = "a stack's dashboard is there"
+    KEEPS_UP = "thousands of messages go through it, to the second, on two cores"
     LONG_OUTAGE = "minutes of an outage of the queues are within its tests' time"
 
 
@@ -27,5 +30,7 @@ LOCALSTACK_CANNOT: Mapping[Capability, str] = {
     Capability.FORETELLS: "LocalStack's change sets have no Replacement",
     Capability.ROLLS_BACK: "LocalStack takes any timeout of a queue, and going back undoes nothing",
     Capability.ADOPTS: "LocalStack refuses change sets of type IMPORT of a stack that is not there",
+    Capability.DOMAINS: "LocalStack looks for RestAPI.Stage, which SAM makes, before it has SAM make it",
+    Capability.DASHBOARDS: "LocalStack's CloudFormation does not know dashboards, and passes over them",
 }
 """What no LocalStack can, and why."""

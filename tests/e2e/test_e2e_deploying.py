@@ -160,7 +160,8 @@ def test_a_route_goes_and_comes_and_the_api_stays(
     write_template(template, folder / "template.yaml")
     assert (stack.status("schema/"), stack.status("v1/health/")) == (200, 200)
     stack.done("deploy", "--yes", "--package-dir", str(folder))
-    assert (stack.status("schema/"), stack.status("v1/health/")) == (404, 200)
+    assert stack.status("schema/") in (403, 404)  # AWS's own word for it is 403, which LocalStack keeps to
+    assert stack.status("v1/health/") == 200
     stack.done("deploy", "--yes")
     assert (stack.status("schema/"), stack.status("v1/health/")) == (200, 200)
 
@@ -207,6 +208,7 @@ def test_what_fails_is_rolled_back_and_the_reason_told(
     assert len(stack.client("sqs").list_queues().get("QueueUrls", [])) == len(queues)
 
 
+@pytest.mark.needs(Capability.DOMAINS)
 def test_a_domain_comes_and_goes_and_the_public_url_with_it(stack: Account) -> None:
     own = stack.parameters()["PublicUrl"]
     refused = stack.run("deploy", "--yes", "--parameter", "DomainName=notify.example.org")
@@ -264,13 +266,13 @@ def test_a_new_stack_takes_over_what_is_left_of_another(stack: Account, tmp_path
 
 
 def test_data_is_destroyed_after_a_second_question_only(stack: Account) -> None:
-    tables = stack.names(TABLE)
+    tables, secrets = stack.names(TABLE), stack.names(SECRET)
     assert stack.run("destroy", "--data", answers="prod\nprod\n").returncode == 1
     assert stack.stack() is not None
     stack.done("destroy", "--data", answers=f"prod\n{STACK}\n")
     assert stack.tables() & tables == set()
     live = stack.client("secretsmanager").list_secrets()["SecretList"]
-    assert [each for each in live if each["Name"].startswith(STACK)] == []
+    assert secrets & {each["ARN"] for each in live} == set()
     assert "there is no stack" in stack.run("destroy", "--yes").stderr
 
 

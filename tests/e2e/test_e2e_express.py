@@ -2,11 +2,12 @@
 
 import pytest
 
+from localstack.capabilities import Capability
 from tests.support.deployment import COLD_SECONDS, Deployment, people
 from tests.support.smtp import Hold, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.KEEPS_UP)]
 
 REGULAR = 2_000
 RETRY_SECONDS = 45.0

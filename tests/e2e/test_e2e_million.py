@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from localstack.capabilities import Capability
 from tests.support.deployment import COLD_SECONDS, Deployment, Person, Sent
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.KEEPS_UP)]
 
 PARTS = 10
 PART = 100_000

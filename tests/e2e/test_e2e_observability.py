@@ -8,6 +8,7 @@ import pytest
 
 from infra.clients import session
 from infra.template_parts import join_parts
+from localstack.capabilities import Capability
 from tests.support.deployment import COLD_SECONDS, Deployment, Sent, people
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
@@ -85,10 +86,13 @@ def test_top_shows_what_waits(vestnik: Deployment, smtp: ScriptedSmtp) -> None:
     vestnik.wait_for(waiting, sent=3)
 
 
-def test_the_alarms_and_the_dashboard_are_there(vestnik: Deployment) -> None:
-    cloudwatch = session(vestnik.emulator.endpoint_url).client(
-        "cloudwatch", endpoint_url=vestnik.emulator.endpoint_url
-    )
+@pytest.fixture
+def cloudwatch(vestnik: Deployment) -> Any:
+    endpoint = vestnik.emulator.endpoint_url
+    return session(endpoint).client("cloudwatch", endpoint_url=endpoint)
+
+
+def test_the_alarms_are_there(cloudwatch: Any) -> None:
     alarms = cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]
     declared = [
         each for each in join_parts()["Resources"].values() if each.get("Type") == "AWS::CloudWatch::Alarm"
@@ -97,6 +101,10 @@ def test_the_alarms_and_the_dashboard_are_there(vestnik: Deployment) -> None:
     (latency,) = [each for each in alarms if each.get("MetricName") == "latency"]
     assert (latency["Threshold"], latency["ExtendedStatistic"]) == (45, "p95")
     assert len(latency["AlarmActions"]) == 1
+
+
+@pytest.mark.needs(Capability.DASHBOARDS)
+def test_the_dashboard_is_there(cloudwatch: Any) -> None:
     (dashboard,) = cloudwatch.list_dashboards()["DashboardEntries"]
     body = cloudwatch.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
     assert json.loads(body)["widgets"]

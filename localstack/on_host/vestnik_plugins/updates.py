@@ -8,19 +8,29 @@ from typing import Any
 
 from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
+from localstack.services.cloudformation.engine.v2.change_set_model import ChangeSetModel
 from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
 from localstack.services.cloudwatch.resource_providers.aws_cloudwatch_alarm import CloudWatchAlarmProvider
 from localstack.services.events.resource_providers.aws_events_rule import EventsRuleProvider
 
+_requires_replacement = ChangeSetModel._resolve_requires_replacement
 _STAGE_PATHS = {"DeploymentId": "/deploymentId", "TracingEnabled": "/tracingEnabled"}
 
 
 def mend() -> None:
     """Put ours in the place of what is there."""
+    ChangeSetModel._resolve_requires_replacement = requires_replacement
     ApiGatewayRestApiProvider.update = update_api
     ApiGatewayStageProvider.update = update_stage
     CloudWatchAlarmProvider.update = update_alarm
     EventsRuleProvider.update = update_rule
+
+
+def requires_replacement(model: Any, node_properties: Any, resource_type: Any) -> bool:
+    """Whether a resource has to be made anew. A stage has not, when its API gets other routes."""
+    if resource_type.value == ApiGatewayStageProvider.TYPE:
+        return False
+    return bool(_requires_replacement(model, node_properties, resource_type))
 
 
 def update_api(_: Any, request: Any) -> Any:
