@@ -136,7 +136,7 @@ check: lint ## The same, and run the tests of tests/unit and tests/integration w
 	$(RUN) -m pytest $(IN_PROCESS)
 
 .PHONY: faults
-faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults, PART=1/4 a quarter
+faults: $(READY) ## Prove call by call that nothing is lost or sent twice; SEED=1 PAIRS=300 draw pairs of faults, PART=1/8 an eighth
 	@SEED='$(or $(SEED),1)' PAIRS='$(or $(PAIRS),300)' PART='$(or $(PART),1/1)' $(RUN) -m pytest tests/faults
 
 .PHONY: faults-nightly
