@@ -92,7 +92,7 @@ def faults_at(scenario: Scenario, call: Call) -> list[Fault]:
 def every_fault(scenario: Scenario, part: int = 1, of: int = 1) -> Plan:
     """Each fault that can strike, at each call; or of so many parts that together are all of them, one.
 
-    Each part has some fault at each call, and each fault at some calls.
+    Each part has each fault at some calls.
     """
     order = {fault: number for number, fault in enumerate(Fault)}
     return lambda call: [
