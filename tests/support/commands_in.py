@@ -41,7 +41,7 @@ UNTIL_SECONDS = 90.0
 END_SECONDS = 60.0
 
 _BLOCK = re.compile(
-    r"^(?P<indent> *)```sh ?(?P<kind>[^\n]*)\n(?P<text>.*?)^ *```\n(?P<after>(?:\n? *<!--.*?-->\n)*)",
+    r"^ *```sh ?(?P<kind>[^\n]*)\n(?P<text>.*?)^ *```\n(?P<after>(?:\n? *<!--.*?-->\n)*)",
     re.MULTILINE | re.DOTALL,
 )
 _LEARNED = re.compile(r"<!-- (\w+) is what matches `(.*?)` -->")
@@ -213,7 +213,7 @@ def _learned(block: Block, said: str, where: str) -> Iterator[tuple[str, str]]:
 def wrong_aws_commands(block: Block) -> Iterator[str]:
     """Commands of the AWS CLI that it does not have, or without an option that they need."""
     for line in block.text.replace("\\\n", " ").splitlines():
-        if not line.startswith("aws "):
+        if not line.lstrip().startswith("aws "):
             continue
         _, service, operation, *options = shlex.split(line, comments=True)
         known = _HIGH_LEVEL.get(f"{service} {operation}") or _options(service).get(operation)
