@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import getaddresses
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chalicelib.domain.fanning import CHUNK_SIZE
 from chalicelib.domain.lanes import Lane
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
 LOCALES = ("en", "ru")
 SMTP_SECURITIES = ("none", "starttls", "tls")
+MAIL_WAYS = ("smtp", "ses")
 DIRECTORIES = ("table", "http")
 USER_AUTHS = ("key", "host", "jwks")
 
@@ -26,9 +30,18 @@ OUTSIDE_SECONDS = 15
 PAGES_AT_ONCE = 4
 PAUSE_SECONDS = 1
 """The longest pause between two tries."""
+MOST_A_SECOND = 500
+"""A rate is held by one item, which each batch writes: more than this it could not keep up with."""
 
 
-NOT_SHOWN = ("PUBLIC_URL", "GET_USERS_INFO_HOST", "GET_USER_INFO_HOST", "AUTH_HOST", "AUTH_JWKS_URL")
+NOT_SHOWN = (
+    "PUBLIC_URL",
+    "GET_USERS_INFO_HOST",
+    "GET_USER_INFO_HOST",
+    "AUTH_HOST",
+    "AUTH_JWKS_URL",
+    "TELEGRAM_API_URL",
+)
 """Addresses may hold a password or a key: of one that is wrong only the name is said."""
 
 
@@ -66,6 +79,22 @@ class UserAuth:
 
 
 @dataclass(frozen=True)
+class Channels:
+    """What the channels are told: by which way mail goes, where Telegram is, how quick each may be."""
+
+    mail_by: str
+    ses_configuration_set: str
+    telegram_api_url: str
+    webhook_networks: "tuple[IPv4Network | IPv6Network, ...]"
+    """Networks that are not public and may be posted to all the same."""
+    rates: Mapping[str, float]
+    """Messages a second, by channel; 0: as many as come. What is not named has the channel's own rate."""
+    express_share_percent: int
+    secret: str
+    """Of all channels but mail by SMTP: an object for each."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a deployment can choose."""
 
@@ -89,6 +118,7 @@ class Settings:
     login_attempts_per_source: int
     rate_limit_per_minute: int
     cors_origins: tuple[str, ...]
+    channels: Channels
     directory: str
     users_service: UsersService
     user_auth: UserAuth
@@ -138,6 +168,25 @@ def _origins(text: str) -> tuple[str, ...]:
         if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?", origin):
             raise ValueError("must be *, or origins as https://shop.example, parted by commas")
     return origins
+
+
+def _networks(text: str) -> "tuple[IPv4Network | IPv6Network, ...]":
+    if not text:
+        return ()
+    from ipaddress import ip_network
+
+    return tuple(ip_network(each) for each in text.replace(",", " ").split())
+
+
+def _rates(text: str) -> dict[str, float]:
+    rates = {}
+    for each in text.replace(",", " ").split():
+        if not (found := re.fullmatch(r"([a-z]+)=([0-9]{1,5}(?:\.[0-9]{1,3})?)", each)):
+            raise ValueError("must be as: telegram=25, mail=14")
+        rates[found[1]] = float(found[2])
+        if rates[found[1]] > MOST_A_SECOND:
+            raise ValueError(f"at most {MOST_A_SECOND} a second")
+    return rates
 
 
 def _host(url: str) -> str | None:
@@ -204,6 +253,15 @@ def load(environ: Mapping[str, str]) -> Settings:
         login_attempts_per_source=read("LOGIN_ATTEMPTS_PER_SOURCE", _whole(1, 100_000)),
         rate_limit_per_minute=read("RATE_LIMIT_PER_MINUTE", _whole(0, 1_000_000)),
         cors_origins=read("CORS_ORIGINS", _origins),
+        channels=Channels(
+            mail_by=read("MAIL_BY", _one_of(MAIL_WAYS)),
+            ses_configuration_set=read("SES_CONFIGURATION_SET"),
+            telegram_api_url=read("TELEGRAM_API_URL", _outside_url()),
+            webhook_networks=read("WEBHOOK_NETWORKS", _networks),
+            rates=read("CHANNEL_RATES", _rates),
+            express_share_percent=read("EXPRESS_SHARE_PERCENT", _whole(1, 99)),
+            secret=read("CHANNELS_SECRET_ARN"),
+        ),
         directory=read("DIRECTORY", _one_of(DIRECTORIES)),
         users_service=UsersService(
             contacts_url=read("GET_USERS_INFO_HOST", _outside_url("{page}", "{field}")),

@@ -30,8 +30,14 @@ def _resources(kind: str) -> dict[str, dict[str, Any]]:
 
 def _environment_names() -> dict[str, str]:
     """Logical id -> the environment variable that carries its name or address."""
-    variables = _template()["Globals"]["Function"]["Environment"]["Variables"]
-    return {value["Ref"]: name for name, value in variables.items() if isinstance(value, dict)}
+    functions = (each.get("Properties", {}) for each in _template()["Resources"].values())
+    environments = [_template()["Globals"]["Function"], *functions]
+    return {
+        value["Ref"]: name
+        for each in environments
+        for name, value in each.get("Environment", {}).get("Variables", {}).items()
+        if isinstance(value, dict)
+    }
 
 
 def table_definitions() -> dict[str, dict[str, Any]]:

@@ -25,6 +25,9 @@ from infra.template_parts import dump_template, read_template
 
 _EMULATED_API = "/_aws/execute-api/"
 
+NAMING_FUNCTIONS = ("APIHandler", "DeadLetters")
+"""What all functions know, and what only one is told: an environment has 4 KB."""
+
 
 def deploy(
     stage: str = "dev",
@@ -136,13 +139,17 @@ def _check_settings(template: dict[str, Any], parameters: dict[str, str]) -> Non
 
 
 def function_environment(stack_name: str, endpoint_url: str | None = None) -> dict[str, str]:
-    """The environment of the deployed api function: the names and addresses of everything the stack has."""
+    """The environment of the deployed functions: the names and addresses of everything the stack has."""
     clients = session(endpoint_url)
     stacks = clients.client("cloudformation", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
     functions = clients.client("lambda", endpoint_url=endpoint_url, config=CLIENT_CONFIG)
-    resource = stacks.describe_stack_resource(StackName=stack_name, LogicalResourceId="APIHandler")
-    function = resource["StackResourceDetail"]["PhysicalResourceId"]
-    return functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    environment: dict[str, str] = {}
+    for name in NAMING_FUNCTIONS:
+        resource = stacks.describe_stack_resource(StackName=stack_name, LogicalResourceId=name)
+        function = resource["StackResourceDetail"]["PhysicalResourceId"]
+        found = functions.get_function_configuration(FunctionName=function)
+        environment.update(found["Environment"]["Variables"])
+    return environment
 
 
 def _read_package_template(package_dir: Path) -> dict[str, Any]:

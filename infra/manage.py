@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from chalicelib.channels import CONTACT_FIELDS
 from infra import (
     application_password,
     consumers_command,
@@ -60,7 +61,7 @@ def register_application(slug: str, scopes: Sequence[str] = ()) -> str:
 
 
 def import_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
-    """Put contacts (user_id, name, email, chat_id, locale, time_zone) into the directory; how many."""
+    """Put contacts into the directory, each with `user_id` and what is known of the user; how many."""
     from chalicelib.services import contacts as service
 
     return service.put_contacts(contacts)
@@ -97,8 +98,9 @@ def _user_token(options: argparse.Namespace) -> str:
 
 
 def _add_contact(options: argparse.Namespace) -> str:
-    names = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
-    import_contacts([{name: getattr(options, name) for name in names}])
+    from chalicelib.services.contacts import FIELDS
+
+    import_contacts([{name: getattr(options, name) for name in FIELDS}])
     return f"contact of {options.user_id} is kept"
 
 
@@ -239,8 +241,8 @@ def _arguments() -> argparse.ArgumentParser:
     contact = command("add-contact", _add_contact, "put one user's contacts into the embedded directory")
     contact.add_argument("user_id", help="a UUID, with or without dashes")
     contact.add_argument("--name")
-    contact.add_argument("--email")
-    contact.add_argument("--chat-id")
+    for field in CONTACT_FIELDS.values():
+        contact.add_argument(f"--{field.name.replace('_', '-')}", help=f"as {field.example}")
     contact.add_argument("--locale", choices=["en", "ru"])
     contact.add_argument("--time-zone", help="an IANA name, as Europe/Moscow")
     imported = command("import-contacts", _import_contacts, "put the contacts of a file; prints a report")

@@ -1,12 +1,14 @@
 """/api/v1/contacts: the embedded user directory."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from chalicelib.api.endpoints import Resource, Upload
 from chalicelib.api.fields import INT64, as_text
+from chalicelib.channels import CONTACT_FIELDS
+from chalicelib.channels.base import ContactField
 from chalicelib.services import contact_lines, contacts
 from chalicelib.services.rights import Access
 from chalicelib.settings import LOCALES
@@ -14,18 +16,6 @@ from chalicelib.tables.contacts import Contact
 
 resource = Resource("contacts")
 
-Email = Annotated[str, Field(max_length=254, description="A mail address", examples=["anna@example.com"])]
-ChatId = Annotated[
-    str,
-    BeforeValidator(as_text),
-    Field(
-        max_length=20,
-        pattern="^-?[0-9]{1,19}$",
-        description="A chat of Telegram: a whole number of at most 64 bits, as text or as a number",
-        examples=["-1001234567890"],
-        json_schema_extra={"type": ["string", "integer"], "minimum": -INT64, "maximum": INT64 - 1},
-    ),
-]
 Name = Annotated[
     str,
     Field(
@@ -40,27 +30,50 @@ Locale = Annotated[
 TimeZone = Annotated[str, Field(max_length=64, description="An IANA name", examples=["Europe/Moscow"])]
 
 
-class ContactIn(BaseModel):
-    """A contact as a whole: what is not given is not kept. Unknown fields are refused, lest one get lost."""
+def _address(field: ContactField) -> Any:
+    """The type of a channel's address: what the channel itself says of it is checked by the service."""
+    if not field.is_number:
+        return Annotated[
+            str, Field(max_length=field.max_length, description=field.description, examples=[field.example])
+        ]
+    return Annotated[
+        str,
+        BeforeValidator(as_text),
+        Field(
+            max_length=field.max_length,
+            pattern="^-?[0-9]{1,19}$",
+            description=field.description,
+            examples=[field.example],
+            json_schema_extra={"type": ["string", "integer"], "minimum": -INT64, "maximum": INT64 - 1},
+        ),
+    ]
 
-    model_config = ConfigDict(extra="forbid")
 
-    name: Name | None = None
-    email: Email | None = None
-    chat_id: ChatId | None = None
-    locale: Locale | None = None
-    time_zone: TimeZone | None = None
+_IN: dict[str, Any] = {
+    "name": Name,
+    **{field.name: _address(field) for field in CONTACT_FIELDS.values()},
+    "locale": Locale,
+    "time_zone": TimeZone,
+}
 
-
-class ContactOut(BaseModel):
-    """A contact as it is kept."""
-
-    user_id: UUID
-    name: str | None
-    email: str | None
-    chat_id: str | None
-    locale: str | None
-    time_zone: str | None
+if TYPE_CHECKING:
+    ContactIn = BaseModel
+    ContactOut = BaseModel
+else:
+    # The channels say which addresses a contact may have.
+    ContactIn = create_model(
+        "ContactIn",
+        __doc__="A contact as a whole: what is not given is not kept. "
+        "Unknown fields are refused, lest one get lost.",
+        __config__=ConfigDict(extra="forbid"),
+        **{name: (kind | None, None) for name, kind in _IN.items()},
+    )
+    ContactOut = create_model(
+        "ContactOut",
+        __doc__="A contact as it is kept.",
+        user_id=(UUID, ...),
+        **dict.fromkeys(_IN, (str | None, ...)),
+    )
 
 
 class RejectedLine(BaseModel):
@@ -124,4 +137,4 @@ def import_contacts(upload: Upload) -> ImportReport:
 
 def contact_out(contact: Contact) -> ContactOut:
     """A contact as the API shows it."""
-    return ContactOut(**{name: getattr(contact, name) for name in contacts.FIELDS})
+    return ContactOut.model_validate(contacts.shown(contact))

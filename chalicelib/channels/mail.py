@@ -1,16 +1,23 @@
-"""Mail, sent by SMTP."""
+"""Mail, sent by SMTP or by Amazon SES."""
 
+import os
 from contextlib import AbstractContextManager
 
-from chalicelib.channels.base import Limits, Session
+from chalicelib.channels.base import Channel, ContactField, Limits, Session
 from chalicelib.settings import current
 
 
-class MailChannel:
+class MailChannel(Channel):
     """Sends a notification as a mail."""
 
     name = "mail"
-    contact_field = "email"
+    contact = ContactField(
+        name="email",
+        must="is not a mail address",
+        description="A mail address",
+        example="anna@example.com",
+        max_length=254,
+    )
     # RFC 5322 allows a line of 998 characters; longer titles help nobody.
     limits = Limits(title=200, text=50_000)
 
@@ -27,6 +34,11 @@ class MailChannel:
             ).ascii_email
         except EmailNotValidError:
             return None
+
+    def prepare(self) -> None:
+        """Load the way by which mail is sent here, and not the other."""
+        if os.environ.get("MAIL_BY") != "ses":
+            import chalicelib.channels.smtp  # noqa: F401
 
     def longest_send_seconds(self) -> float:
         """The settings' limit, kept over everything: names, connection, TLS, every answer."""

@@ -24,6 +24,7 @@ class Person:
     address: str | None
     name: str | None = None
     locale: str | None = None
+    time_zone: str | None = None
 
 
 class Directory(Protocol):

@@ -23,7 +23,10 @@ class TableDirectory:
             raise DirectoryUnavailableError(str(error)) from error
         return {
             contact.user_id: Person(
-                address=getattr(contact, contact_field), name=contact.name, locale=contact.locale
+                address=contact.address(contact_field),
+                name=contact.name,
+                locale=contact.locale,
+                time_zone=contact.time_zone,
             )
             for contact in found
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.fanning import ChunkRange
+from chalicelib.domain.pacing import NO_SLOTS, Slots
 
 VERSION = 1
 
@@ -51,6 +52,15 @@ def _place(value: Any) -> int:
     if not isinstance(value, int) or value < 0:
         raise TypeError(f"not a place: {value!r}")
     return value
+
+
+def _slots(value: Any) -> Slots:
+    if value is None:
+        return NO_SLOTS
+    channel, address = value
+    if not all(each is None or isinstance(each, int | float) for each in (channel, address)):
+        raise TypeError(f"not slots: {value!r}")
+    return Slots(channel, address)
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,8 @@ class DeliveryMessage:
     locale: str | None = None
     frequency: str | None = None
     notification_id: str | None = field(default=None, compare=False)
+    time_zone: str | None = None
+    slots: Slots = field(default=NO_SLOTS, compare=False)
 
     def dump(self) -> str:
         fields = {
@@ -144,6 +156,8 @@ class DeliveryMessage:
             "locale": self.locale,
             "frequency": self.frequency,
             "notification": self.notification_id,
+            "zone": self.time_zone,
+            "slots": [self.slots.channel, self.slots.address] if self.slots != NO_SLOTS else None,
         }
         return json.dumps({key: value for key, value in fields.items() if value is not None})
 
@@ -162,6 +176,8 @@ class DeliveryMessage:
                 locale=_text_or_none(fields.get("locale")),
                 frequency=_text_or_none(fields.get("frequency")),
                 notification_id=_text_or_none(fields.get("notification")),
+                time_zone=_text_or_none(fields.get("zone")),
+                slots=_slots(fields.get("slots")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownMessageError("not a delivery message") from error

@@ -12,9 +12,13 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Permanent:
-    """It will never be taken; a further attempt would be refused too."""
+    """It will never be taken; a further attempt would be refused too.
+
+    With `is_wrong_contact` the fault is the address's: it is remembered, and nothing is sent to it any more.
+    """
 
     reason: str
+    is_wrong_contact: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from chalicelib import settings
-from chalicelib.channels import CHANNELS
+from chalicelib.channels import CHANNELS, CONTACT_FIELDS
+from chalicelib.channels.base import ContactField
 from chalicelib.directory.ids import user_id_in
-from chalicelib.domain.chat_ids import chat_id_of
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.tables.base import MAX_PUTS, batch_put
-from chalicelib.tables.contacts import Contact
+from chalicelib.tables.contacts import Contact, contact_of
 from chalicelib.tables.unsubscribes import read_unsubscribes
 
-FIELDS = ("user_id", "name", "email", "chat_id", "locale", "time_zone")
+FIELDS = ("user_id", "name", *CONTACT_FIELDS, "locale", "time_zone")
 MAX_NAME_LENGTH = 200
 MAX_SHOWN = 50
 
@@ -92,22 +92,20 @@ def check(contact: Mapping[str, Any]) -> Contact:
             # Any text may stand there, half a character, too, which cannot be written anywhere.
             shown = field.encode("ascii", "backslashreplace").decode()[:MAX_SHOWN]
             raise InvalidFieldError(shown, f"unknown; there are: {', '.join(FIELDS)}")
-    email, zone = _text(contact, "email"), _text(contact, "time_zone")
-    locale = _text(contact, "locale")
-    if email and CHANNELS["mail"].address_of(email) is None:
-        raise InvalidFieldError("email", "is not a mail address")
+    locale, zone = _text(contact, "locale"), _text(contact, "time_zone")
+    addresses = {field.name: _address(contact, field) for field in CONTACT_FIELDS.values()}
     if locale and locale not in settings.LOCALES:
         raise InvalidFieldError("locale", f"must be one of {', '.join(settings.LOCALES)}")
     if zone and zone not in _zones():
         raise InvalidFieldError("time_zone", "is not an IANA time zone")
-    return Contact(
-        _user_id(contact),
-        name=_name(contact),
-        email=email,
-        chat_id=_chat_id(contact),
-        locale=locale,
-        time_zone=zone,
-    )
+    return contact_of(_user_id(contact), addresses, name=_name(contact), locale=locale, time_zone=zone)
+
+
+def shown(contact: Contact) -> dict[str, str | None]:
+    """A contact by its fields."""
+    return {
+        name: contact.address(name) if name in CONTACT_FIELDS else getattr(contact, name) for name in FIELDS
+    }
 
 
 def _text(contact: Mapping[str, Any], field: str) -> str | None:
@@ -138,16 +136,21 @@ def _name(contact: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _chat_id(contact: Mapping[str, Any]) -> str | None:
-    value = contact.get("chat_id")
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    text = str(value) if is_number else _text(contact, "chat_id")
+def _address(contact: Mapping[str, Any], field: ContactField) -> str | None:
+    """As it was given, but for a number; each channel that reads the field has to take it."""
+    value = contact.get(field.name)
+    is_number = field.is_number and isinstance(value, int) and not isinstance(value, bool)
+    text = str(value) if is_number else _text(contact, field.name)
     if text is None:
         return None
-    chat_id = chat_id_of(text)
-    if chat_id is None:
-        raise InvalidFieldError("chat_id", "must be a whole number of at most 64 bits, and not 0")
-    return chat_id
+    for channel in CHANNELS.values():
+        if channel.contact is field:
+            normal = channel.address_of(text)
+            if normal is None:
+                raise InvalidFieldError(field.name, field.must)
+            if field.is_number:
+                text = normal
+    return text
 
 
 @cache

@@ -3,17 +3,19 @@
 import os
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Session
 from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry_pause
-from chalicelib.domain.fanning import chunk_due, delay_until
+from chalicelib.domain.fanning import MAX_DELAY_SECONDS, chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
+from chalicelib.domain.pacing import Later, Now
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
@@ -32,8 +34,10 @@ from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
 from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
+from chalicelib.services.pacing import take_slots
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
+from chalicelib.services.suppressing import remember_wrong
 from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.frequencies import Frequency
@@ -89,12 +93,14 @@ class Delivery:
         self._remaining_seconds = remaining_seconds
         self._after = Aftermath()
         self._sessions: dict[str, Session] = {}
+        self._slots: dict[str, Now | Later | Exception] = {}
 
     def run(self, batch: Sequence[Incoming]) -> list[str]:
         """Deliver a batch; the ids of the messages that must come again, because of something unforeseen."""
         with ExitStack() as stack:
             if read := self._read(batch):
-                for incoming in batch:
+                self._take_slots(batch, read)
+                for incoming in sorted(batch, key=self._turn):
                     self._one(incoming, read, stack)
             # Before the sessions are closed: a server may be slow to say good-bye.
             self._after.write(settings.current().queues(self._lane).delivery, self._clock)
@@ -124,6 +130,41 @@ class Delivery:
             {each.user_id: each for each in found[Unsubscribe]},
             {each.slug: each for each in found[Frequency]},
         )
+
+    def _take_slots(self, batch: Sequence[Incoming], read: _Read) -> None:
+        """When what will be sent may be: of each channel in one write, before anything is claimed."""
+        by_channel: dict[str, list[Incoming]] = defaultdict(list)
+        for incoming in batch:
+            if channel := self._channel_of(incoming, read):
+                by_channel[channel].append(incoming)
+        for channel, waiting in by_channel.items():
+            slots: Sequence[Now | Later | Exception]
+            try:
+                slots = take_slots(
+                    channel, self._lane, [each.message for each in waiting], self._clock().timestamp()
+                )
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                slots = [error] * len(waiting)
+            self._slots.update(zip((each.id for each in waiting), slots, strict=True))
+
+    def _channel_of(self, incoming: Incoming, read: _Read) -> str | None:
+        """The channel of a message that is due; None where nothing will be sent, as far as one can see."""
+        dispatch = read.dispatches.get(incoming.message.dispatch_id)
+        if dispatch is None or dispatch.is_cancelled or self._is_stopped(dispatch, read):
+            return None
+        if dispatch.send_at and dispatch.due > self._clock():
+            return None
+        unsubscribe = read.unsubscribes.get(incoming.message.user_id)
+        if unsubscribe and (unsubscribe.erases(dispatch.id) or unsubscribe.refuses(dispatch.type)):
+            return None
+        return str(dispatch.type)
+
+    def _turn(self, incoming: Incoming) -> float:
+        """By their slots; whoever has none goes first."""
+        slot = self._slots.get(incoming.id)
+        return slot.at if isinstance(slot, Now) else 0.0
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
         with _about(incoming):
@@ -167,9 +208,12 @@ class Delivery:
         if dispatch.send_at and dispatch.due > now:
             self._wait(incoming, dispatch, now)
             return None
+        if not self._is_its_turn(incoming, dispatch):
+            return None
         if not self._send_fits(dispatch.type):
             self._after.hop(incoming, dispatch, 0)
             return None
+        now = self._clock()
         lease = Lease(os.urandom(8).hex(), later(now, self._remaining_seconds() + LEASE_MARGIN_SECONDS))
         recipient = recipient_of(dispatch, message.user_id, message.chunk, message.position)
         claim = None
@@ -184,6 +228,22 @@ class Delivery:
                 is_unsubscribed = unsubscribe is not None and unsubscribe.refuses(dispatch.type)
                 return _Job(incoming, dispatch, row, is_unsubscribed)
         return None
+
+    def _is_its_turn(self, incoming: Incoming, dispatch: Dispatch) -> bool:
+        """Wait for a slot that is near; to one that is not the message comes back."""
+        now = self._clock().timestamp()
+        match self._slots.get(incoming.id):
+            case Later(until, slots):
+                later_on = replace(incoming, message=replace(incoming.message, slots=slots))
+                # Rather a little early: then it is waited for.
+                self._after.hop(later_on, dispatch, min(int(until - now), MAX_DELAY_SECONDS))
+                return False
+            case Now(at) if at > now:
+                time.sleep(at - now)
+            case Exception() as error:
+                self._put_off(incoming, dispatch, error)
+                return False
+        return True
 
     def _is_stopped(self, dispatch: Dispatch, read: _Read) -> bool:
         """Whether it is a run whose frequency was stopped since the message was sent."""
@@ -218,7 +278,7 @@ class Delivery:
             return None
         channel = job.dispatch.type
         try:
-            letter = write_letter(job.dispatch.notification_id, channel, job.incoming.message)
+            letter = write_letter(job.dispatch, job.incoming.message, int(job.row.attempts))
             if channel not in self._sessions:
                 self._sessions[channel] = stack.enter_context(CHANNELS[channel].session())
         except (security.SecretUnavailableError, NotReadyError) as error:
@@ -243,6 +303,9 @@ class Delivery:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)
+            if isinstance(result, Permanent) and result.is_wrong_contact:
+                address = job.incoming.message.address
+                remember_wrong(job.dispatch.type, address, result.reason, self._clock())
             return
         delay = delay_until(outcome.not_before or outcome.at, self._clock())
         self._after.hop(job.incoming, job.dispatch, delay)

@@ -18,7 +18,7 @@ from chalicelib.domain.messages import DeliveryMessage, FanOutMessage
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock
 from chalicelib.observability import QUEUED, UNSENT, UNSUBSCRIBED, WRONG_CONTACT, about, logger, measure
-from chalicelib.services.addressing import delivery_to
+from chalicelib.services.addressing import delivery_to, suppressed_of
 from chalicelib.services.counting import count
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
@@ -138,6 +138,7 @@ def _sort_out(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> _Sorte
     except DirectoryUnavailableError as error:
         logger.warning("directory unavailable", extra={"error": str(error)})
         people = None
+    suppressed = suppressed_of(dispatch.type, people.values()) if people else {}
     found = _SortedOut()
     for position, user_id in enumerate(user_ids):
         if user_id in erased:
@@ -149,7 +150,7 @@ def _sort_out(dispatch: Dispatch, chunk: int, user_ids: Sequence[str]) -> _Sorte
         if people is None:
             found.exceptions.append(NotQueued(position, user_id, Status.UNSENT, WhyUnsent.DIRECTORY))
             continue
-        delivery = delivery_to(people.get(user_id), dispatch, user_id, chunk, position)
+        delivery = delivery_to(people.get(user_id), dispatch, user_id, chunk, position, suppressed)
         if isinstance(delivery, str):
             found.exceptions.append(NotQueued(position, user_id, Status.WRONG_CONTACT, delivery))
         else:

@@ -6,6 +6,7 @@ from chalicelib import security, settings
 from chalicelib.channels.base import Letter
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.tables.base import batch_get
+from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
 
 KEPT_NOTIFICATIONS = 32
@@ -30,14 +31,17 @@ def remember_notifications(wanted: set[str]) -> None:
     _notifications.update({each.id: each for each in found})
 
 
-def write_letter(notification_id: str, channel: str, message: DeliveryMessage) -> Letter:
-    """The letter to one recipient. NotReadyError or SecretUnavailableError when it cannot be written now."""
+def write_letter(dispatch: Dispatch, message: DeliveryMessage, attempt: int) -> Letter:
+    """The letter to one recipient, to whom there were so many attempts.
+
+    NotReadyError or SecretUnavailableError when it cannot be written now.
+    """
     configured = settings.current()
     if not configured.public_url:
         raise NotReadyError("PUBLIC_URL is empty, and every letter carries a link")
-    notification = _notifications[notification_id]
+    notification = _notifications[dispatch.notification_id]
     link = security.sign_unsubscribe_link(
-        security.read_secret(configured.link_secret), message.user_id, channel
+        security.read_secret(configured.link_secret), message.user_id, dispatch.type
     )
     return Letter(
         id=letter_id(message.dispatch_id, message.user_id),
@@ -47,6 +51,11 @@ def write_letter(notification_id: str, channel: str, message: DeliveryMessage) -
         name=message.name,
         locale=message.locale if message.locale in settings.LOCALES else configured.default_locale,
         unsubscribe_url=f"{configured.public_url}/api/v1/unsubscribes/link/{link}/",
+        notification_id=notification.id,
+        dispatch_id=message.dispatch_id,
+        user_id=message.user_id,
+        content_id=notification.content_id,
+        attempt=attempt,
     )
 
 

@@ -19,7 +19,7 @@ from chalicelib.domain.retention import expiry_beside
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import EXPIRED, REQUEUED, WRONG_CONTACT, logger, measure
-from chalicelib.services.addressing import delivery_to
+from chalicelib.services.addressing import delivery_to, suppressed_of
 from chalicelib.services.counting import count_all, counts_of
 from chalicelib.services.erasure import erase_rows
 from chalicelib.services.stopping import cancel_stopped, frequencies_of, is_stopped
@@ -216,11 +216,12 @@ def _addressed(
             with isolated(swept.counts, **_names(row)):
                 swept.add(row, "postponed", _postpone(row, WhyUnsent.DIRECTORY, clock))
         return []
+    suppressed = suppressed_of(channel, people.values())
     ready: list[_Ready] = []
     for row, dispatch in waiting:
         with isolated(swept.counts, **_names(row)):
             person = people.get(row.user_id)
-            found = delivery_to(person, dispatch, row.user_id, int(row.chunk), int(row.position))
+            found = delivery_to(person, dispatch, row.user_id, int(row.chunk), int(row.position), suppressed)
             if isinstance(found, str):
                 swept.add(row, "wrong contact", _finish(row, Status.WRONG_CONTACT, found, clock))
             else:

@@ -4,7 +4,7 @@ from typing import Any
 
 from chalice.app import Blueprint, SQSEvent
 
-import chalicelib.channels.smtp  # noqa: F401 (at the start, not within the first send's time)
+from chalicelib.channels import CHANNELS
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage, UnknownMessageError
 from chalicelib.domain.times import utc_now
@@ -14,6 +14,9 @@ from chalicelib.services.deliver import Delivery
 from chalicelib.workers.records import group_of, remaining_seconds, report
 
 blueprint = Blueprint(__name__)
+
+# Most send mail. Another channel is loaded when there is something to send by it.
+CHANNELS["mail"].prepare()
 
 
 @blueprint.on_sqs_message(queue="${DeliveryExpressQueue.QueueName}", batch_size=5)

@@ -13,8 +13,8 @@ from chalicelib import queues, security
 from chalicelib.channels import CHANNELS
 from chalicelib.domain import backoff, fanning, lanes
 from chalicelib.observability import logger
-from chalicelib.services import letters
-from chalicelib.tables import base
+from chalicelib.services import letters, suppressing
+from chalicelib.tables import base, paces
 from chalicelib.tables.contacts import Contact
 from tests.faults.points import LogKeeper
 from tests.faults.provider import Provider
@@ -77,5 +77,7 @@ def know_everybody() -> None:
 def forget_what_a_warm_function_knows() -> None:
     """As if the next function were a new process."""
     letters._notifications.clear()
+    suppressing.forget()
+    paces.forget()
     if security._provider is not None:
         security._provider.store.clear()

@@ -33,11 +33,11 @@ from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessag
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import later
-from chalicelib.services import authentication, rate_limits
+from chalicelib.services import authentication, rate_limits, suppressing
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
 from chalicelib.services.erasure import erase
-from chalicelib.tables import base
+from chalicelib.tables import base, paces
 from chalicelib.tables.audiences import read_chunk
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.dispatches import Dispatch, cancel_dispatch
@@ -60,6 +60,7 @@ SECRETS = {
     "link": {"kid": "1", "key": "l" * 64},
     "user-token": {"kid": "1", "key": "u" * 64, "algorithm": "HS256"},
     "smtp": {},
+    "channels": {},
 }
 
 RULE_EVENT: dict[str, Any] = {
@@ -113,6 +114,8 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     letters_service._notifications.clear()
     authentication.forget()
     rate_limits.forget()
+    suppressing.forget()
+    paces.forget()
     for outside_service in (http, tokens, signed_tokens):
         outside_service.forget()
     _one_at_a_time(monkeypatch)

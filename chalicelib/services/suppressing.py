@@ -1,0 +1,41 @@
+"""Suppressing: which addresses are known to be wrong, and nothing is sent to until somebody lifts that."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from chalicelib.domain.times import utc_now
+from chalicelib.kept import Kept
+from chalicelib.observability import logger
+from chalicelib.tables import suppressions
+from chalicelib.tables.base import DATABASE_ERRORS
+
+FILTER_KEPT_SECONDS = 30
+"""For so long a function may go on sending to an address that was suppressed since."""
+
+_prints: Kept[frozenset[bytes]] = Kept(seconds=FILTER_KEPT_SECONDS)
+
+
+def forget() -> None:
+    """Begin anew: as a function does that has just started."""
+    _prints.forget()
+
+
+def suppressed(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
+    """Which of these addresses are suppressed, each with the reason."""
+    now = utc_now()
+    prints = _prints.get(channel, now)
+    if prints is None:
+        prints = suppressions.read_prints(channel)
+        _prints.put(channel, prints, now)
+    return suppressions.suppressed_among(channel, addresses, prints) if prints else {}
+
+
+def remember_wrong(channel: str, address: str, reason: str, at: datetime) -> None:
+    """An address was refused for good: nothing is sent to it from now on.
+
+    What cannot be written now is found out again by the next sending.
+    """
+    try:
+        suppressions.suppress(channel, address, reason, at)
+    except DATABASE_ERRORS as error:
+        logger.warning("not suppressed", extra={"channel": channel, "error": str(error)})
