@@ -1,7 +1,7 @@
 """How many messages a second go to a provider, whoever sends them: each has a slot of its own.
 
 The slots of a lane are a moment apart, one after the other, so that no second has more than the rate. A slot
-is taken ahead: whoever comes when the present ones are taken gets a later one, and comes back then. A lane has
+is taken ahead: who comes when the present ones are taken gets a later one, and comes back then. A lane has
 a share of the rate of its own: express never stands behind regular. And between two messages to the same
 address a provider may want a pause.
 
