@@ -3,29 +3,21 @@
 import os
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Session
-from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry_pause
-from chalicelib.domain.fanning import MAX_DELAY_SECONDS, chunk_due, delay_until
+from chalicelib.domain.backoff import retry_pause
+from chalicelib.domain.fanning import chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.pacing import Later, Now
-from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
+from chalicelib.domain.results import Permanent, Retryable, SendResult, no_time_left
 from chalicelib.domain.statuses import Status, WhyUnsent
 from chalicelib.domain.times import Clock, later, parse
 from chalicelib.observability import (
-    GIVEN_UP,
-    REFUSED,
-    RETRIED,
-    SENT,
-    UNSUBSCRIBED,
-    Metric,
     about,
     comes_again,
     logger,
@@ -34,7 +26,8 @@ from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
 from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
-from chalicelib.services.pacing import take_slots
+from chalicelib.services.outcomes import metric_of, outcome_of
+from chalicelib.services.pacing import ComeBack, Turns
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
 from chalicelib.services.suppressing import remember_wrong
@@ -93,14 +86,14 @@ class Delivery:
         self._remaining_seconds = remaining_seconds
         self._after = Aftermath()
         self._sessions: dict[str, Session] = {}
-        self._slots: dict[str, Now | Later | Exception] = {}
+        self._turns = Turns(lane, clock)
 
     def run(self, batch: Sequence[Incoming]) -> list[str]:
         """Deliver a batch; the ids of the messages that must come again, because of something unforeseen."""
         with ExitStack() as stack:
             if read := self._read(batch):
-                self._take_slots(batch, read)
-                for incoming in sorted(batch, key=self._turn):
+                self._turns.take((each, self._channel_of(each, read)) for each in batch)
+                for incoming in sorted(batch, key=self._turns.order):
                     self._one(incoming, read, stack)
             # Before the sessions are closed: a server may be slow to say good-bye.
             self._after.write(settings.current().queues(self._lane).delivery, self._clock)
@@ -131,28 +124,10 @@ class Delivery:
             {each.slug: each for each in found[Frequency]},
         )
 
-    def _take_slots(self, batch: Sequence[Incoming], read: _Read) -> None:
-        """When what will be sent may be: of each channel in one write, before anything is claimed."""
-        by_channel: dict[str, list[Incoming]] = defaultdict(list)
-        for incoming in batch:
-            if channel := self._channel_of(incoming, read):
-                by_channel[channel].append(incoming)
-        for channel, waiting in by_channel.items():
-            slots: Sequence[Now | Later | Exception]
-            try:
-                slots = take_slots(
-                    channel, self._lane, [each.message for each in waiting], self._clock().timestamp()
-                )
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                slots = [error] * len(waiting)
-            self._slots.update(zip((each.id for each in waiting), slots, strict=True))
-
     def _channel_of(self, incoming: Incoming, read: _Read) -> str | None:
         """The channel of a message that is due; None where nothing will be sent, as far as one can see."""
         dispatch = read.dispatches.get(incoming.message.dispatch_id)
-        if dispatch is None or dispatch.is_cancelled or self._is_stopped(dispatch, read):
+        if dispatch is None or self._is_over(dispatch, read):
             return None
         if dispatch.send_at and dispatch.due > self._clock():
             return None
@@ -160,11 +135,6 @@ class Delivery:
         if unsubscribe and (unsubscribe.erases(dispatch.id) or unsubscribe.refuses(dispatch.type)):
             return None
         return str(dispatch.type)
-
-    def _turn(self, incoming: Incoming) -> float:
-        """By their slots; whoever has none goes first."""
-        slot = self._slots.get(incoming.id)
-        return slot.at if isinstance(slot, Now) else 0.0
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
         with _about(incoming):
@@ -197,7 +167,7 @@ class Delivery:
         if dispatch is None:
             raise MissingError(f"dispatch {message.dispatch_id}")
         self._after.tally(dispatch).messages += 1
-        if dispatch.is_cancelled or self._is_stopped(dispatch, read):
+        if self._is_over(dispatch, read):
             self._end_cancelled(incoming, dispatch)
             return None
         unsubscribe = read.unsubscribes.get(message.user_id)
@@ -230,23 +200,20 @@ class Delivery:
         return None
 
     def _is_its_turn(self, incoming: Incoming, dispatch: Dispatch) -> bool:
-        """Wait for a slot that is near; to one that is not the message comes back."""
-        now = self._clock().timestamp()
-        match self._slots.get(incoming.id):
-            case Later(until, slots):
-                later_on = replace(incoming, message=replace(incoming.message, slots=slots))
-                # Rather a little early: then it is waited for.
-                self._after.hop(later_on, dispatch, min(int(until - now), MAX_DELAY_SECONDS))
+        """Wait for a turn that is near; to one that is not the message comes back."""
+        match self._turns.wait(incoming):
+            case ComeBack(later_on, delay_seconds):
+                self._after.hop(later_on, dispatch, delay_seconds)
                 return False
-            case Now(at) if at > now:
-                time.sleep(at - now)
             case Exception() as error:
                 self._put_off(incoming, dispatch, error)
                 return False
         return True
 
-    def _is_stopped(self, dispatch: Dispatch, read: _Read) -> bool:
-        """Whether it is a run whose frequency was stopped since the message was sent."""
+    def _is_over(self, dispatch: Dispatch, read: _Read) -> bool:
+        """Whether it is cancelled, or a run whose frequency was stopped since the message was sent."""
+        if dispatch.is_cancelled:
+            return True
         return bool(dispatch.frequency) and is_stopped(dispatch, read.frequencies.get(dispatch.frequency))
 
     def _wait(self, incoming: Incoming, dispatch: Dispatch, now: datetime) -> None:
@@ -289,14 +256,14 @@ class Delivery:
         return self._sessions[channel].send(letter, self._seconds_to_send)
 
     def _settle(self, job: _Job, result: SendResult | None) -> None:
-        outcome = self._outcome(job.row, result)
+        outcome = outcome_of(job.row, result, self._lane, self._clock())
         if not self._record(job.row, outcome):
             # Another has claimed the row since. It comes again, since ours may be the message that holds it.
             logger.warning("lease lost", extra={"user": job.row.user_id, "result": str(outcome.status)})
             self._after.failures.append(job.incoming.id)
             return
         tally = self._after.tally(job.dispatch)
-        tally.figures[_metric_of(outcome.status, result)] += 1
+        tally.figures[metric_of(outcome.status, result)] += 1
         if result is not None:
             tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
         if outcome.status is Status.SENT:
@@ -330,33 +297,7 @@ class Delivery:
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
             pause = min(2 * pause, OUTCOME_LONGEST_PAUSE_SECONDS)
 
-    def _outcome(self, row: UsersNotification, result: SendResult | None) -> Outcome:
-        now, attempts = self._clock(), int(row.attempts)
-        match result:
-            case None:
-                return Outcome(Status.UNSUBSCRIBED, now, attempts, "unsubscribed")
-            case Accepted(provider_id):
-                return Outcome(Status.SENT, now, attempts + 1, provider_id=provider_id)
-            case Permanent(reason):
-                return Outcome(Status.FAILED, now, attempts + 1, reason)
-            case RateLimited(reason) if now >= later(parse(row.due_at), WAIT_AT_MOST_SECONDS):
-                return Outcome(Status.FAILED, now, attempts, f"given up: {reason}")
-            case RateLimited(reason, seconds):
-                return Outcome(Status.QUEUED, now, attempts, reason, not_before=later(now, seconds))
-            case Retryable(reason) if attempts + 1 >= attempt_limit(self._lane):
-                return Outcome(Status.FAILED, now, attempts + 1, f"given up: {reason}")
-            case Retryable(reason):
-                pause = retry_pause(self._lane, attempts + 1)
-                return Outcome(Status.QUEUED, now, attempts + 1, reason, not_before=later(now, pause))
-
 
 def _about(incoming: Incoming) -> AbstractContextManager[None]:
     """Have every line within name what the message is about."""
     return about(notification=incoming.message.notification_id, dispatch=incoming.message.dispatch_id)
-
-
-def _metric_of(status: Status, result: SendResult | None) -> Metric:
-    """As what an outcome is counted."""
-    if status is Status.FAILED:
-        return REFUSED if isinstance(result, Permanent) else GIVEN_UP
-    return {Status.SENT: SENT, Status.QUEUED: RETRIED, Status.UNSUBSCRIBED: UNSUBSCRIBED}[status]

@@ -1,13 +1,20 @@
 """Pacing: slots for what is to be sent, taken by the lane's share of the channel's rate."""
 
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib import settings
 from chalicelib.channels import CHANNELS
+from chalicelib.domain.fanning import MAX_DELAY_SECONDS
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.domain.pacing import Later, Now, Pace, Wanted, reserve, share_of
+from chalicelib.domain.times import Clock
+from chalicelib.services.aftermath import Incoming
 from chalicelib.settings import SettingsError
+from chalicelib.tables.base import is_outage
 from chalicelib.tables.paces import change_pace
 
 
@@ -41,3 +48,59 @@ def take_slots(
         return reserve(pace, lane, rate, wanted, now)
 
     return change_pace(channel, change)
+
+
+@dataclass(frozen=True)
+class ComeBack:
+    """A message has to come back after some seconds, as it stands here: with the slots that it has got."""
+
+    incoming: Incoming
+    delay_seconds: int
+
+
+class Turns:
+    """When each message of a batch may be sent."""
+
+    def __init__(self, lane: Lane, clock: Clock) -> None:
+        self._lane, self._clock = lane, clock
+        self._slots: dict[str, Now | Later | Exception] = {}
+
+    def take(self, batch: Iterable[tuple[Incoming, str | None]]) -> None:
+        """Take slots for those that come with their channel: of each channel in one write.
+
+        With an outage of the database nobody gets one, and `wait` gives what happened.
+        """
+        by_channel: dict[str, list[Incoming]] = defaultdict(list)
+        for incoming, channel in batch:
+            if channel:
+                by_channel[channel].append(incoming)
+        for channel, waiting in by_channel.items():
+            slots: Sequence[Now | Later | Exception]
+            try:
+                slots = take_slots(
+                    channel, self._lane, [each.message for each in waiting], self._clock().timestamp()
+                )
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                slots = [error] * len(waiting)
+            self._slots.update(zip((each.id for each in waiting), slots, strict=True))
+
+    def order(self, incoming: Incoming) -> float:
+        """By their slots; whoever has none goes first."""
+        slot = self._slots.get(incoming.id)
+        return slot.at if isinstance(slot, Now) else 0.0
+
+    def wait(self, incoming: Incoming) -> ComeBack | Exception | None:
+        """Wait for a turn that is near: None, when it has come. Else what has to be done instead."""
+        now = self._clock().timestamp()
+        match self._slots.get(incoming.id):
+            case Later(until, slots):
+                later_on = replace(incoming, message=replace(incoming.message, slots=slots))
+                # Rather a little early: then it is waited for.
+                return ComeBack(later_on, min(int(until - now), MAX_DELAY_SECONDS))
+            case Now(at) if at > now:
+                time.sleep(at - now)
+            case Exception() as error:
+                return error
+        return None

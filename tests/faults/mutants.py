@@ -249,8 +249,8 @@ MUTANTS = (
     Mutant(
         "a stopped frequency is not looked at before a send",
         "chalicelib/services/deliver.py",
-        "dispatch.is_cancelled or self._is_stopped(dispatch, read)",
-        "dispatch.is_cancelled",
+        "return bool(dispatch.frequency) and is_stopped(dispatch, read.frequencies.get(dispatch.frequency))",
+        "return False",
         "paused",
     ),
     Mutant(
