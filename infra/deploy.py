@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.lanes import Lane
+from chalicelib.services.pacing import check_rates
 from chalicelib.settings import SettingsError, load
 from infra import domain
 from infra.adoption import Kept, KeptSecrets, imports, read_kept, template_of
@@ -133,7 +134,7 @@ def _check_settings(template: dict[str, Any], parameters: dict[str, str]) -> Non
         for name, value in variables.items()
     }
     try:
-        load(values)
+        check_rates(load(values))
     except SettingsError as error:
         raise DeploymentError(f"the functions would not start: {error}") from error
 

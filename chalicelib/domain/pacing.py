@@ -15,7 +15,7 @@ from chalicelib.domain.lanes import Lane
 
 WAIT_SECONDS = 1.0
 """For a slot that is so near a function waits; SQS counts delays in whole seconds."""
-LATE_SECONDS = 1.0
+LATE_SECONDS = 0.5
 """A slot is good for so long after its moment; who comes later needs another."""
 MOST_ADDRESSES = 500
 """Addresses whose pauses are remembered; beyond that the provider itself says that it is too soon."""
@@ -79,28 +79,35 @@ def reserve(
     addresses = {address: until for address, until in pace.addresses.items() if until > now}
     answers: list[Now | Later] = []
     for each in wanted:
-        at = each.slots.channel if _is_good(each.slots.channel, now) else None
-        if at is None:
+        own = each.slots.address
+        if own is not None and _is_good(own, now):
+            if own > now + WAIT_SECONDS:
+                answers.append(Later(own, each.slots))
+            else:
+                # It has waited for its address, and goes then: behind it the lane's slots are a moment later.
+                free += step
+                answers.append(Now(own))
+            continue
+        at = each.slots.channel
+        if at is None or not _is_good(at, now):
             at, free = free, free + step
         if at > now + WAIT_SECONDS:
             # Its address is asked for when it comes back: most are free then.
             answers.append(Later(at, Slots(channel=at)))
             continue
         if each.pause:
-            own = each.slots.address if _is_good(each.slots.address, now) else None
-            if own is None:
-                own = max(addresses.get(each.address, at), at)
-                addresses[each.address] = own + each.pause
+            own = max(addresses.get(each.address, at), at)
+            addresses[each.address] = own + each.pause
             if own > now + WAIT_SECONDS:
                 answers.append(Later(own, Slots(address=own)))
                 continue
-            at = max(at, own)
+            at = own
         answers.append(Now(at))
     return replace(pace, free={**pace.free, lane: free}, addresses=_latest(addresses)), answers
 
 
-def _is_good(slot: float | None, now: float) -> bool:
-    return slot is not None and slot >= now - LATE_SECONDS
+def _is_good(slot: float, now: float) -> bool:
+    return slot >= now - LATE_SECONDS
 
 
 def _latest(addresses: Mapping[str, float]) -> dict[str, float]:

@@ -18,9 +18,9 @@ from chalicelib.tables.base import is_outage
 from chalicelib.tables.paces import change_pace
 
 
-def check_rates() -> None:
-    """SettingsError when the setting CHANNEL_RATES names a channel that there is none of."""
-    if unknown := settings.current().channels.rates.keys() - CHANNELS.keys():
+def check_rates(configured: settings.Settings) -> None:
+    """SettingsError when CHANNEL_RATES names a channel that there is none of: asked at each deployment."""
+    if unknown := configured.channels.rates.keys() - CHANNELS.keys():
         raise SettingsError(
             f"CHANNEL_RATES names {', '.join(sorted(unknown))}, and there are {', '.join(CHANNELS)}"
         )
@@ -50,6 +50,21 @@ def take_slots(
     return change_pace(channel, change)
 
 
+_last_sent: dict[tuple[str, Lane], float] = {}
+"""When this process let the last message of a channel go. Those that are late go no quicker than others."""
+
+
+def _own_pause(channel: str, lane: Lane, now: float) -> float:
+    rate = rate_of(channel, lane)
+    # Not beyond it: a clock that was put back must not stop anything.
+    return min(_last_sent.get((channel, lane), 0.0) + 1 / rate - now, 1 / rate) if rate else 0.0
+
+
+def forget() -> None:
+    """Begin anew: as a function does that has just started."""
+    _last_sent.clear()
+
+
 @dataclass(frozen=True)
 class ComeBack:
     """A message has to come back after some seconds, as it stands here: with the slots that it has got."""
@@ -64,6 +79,7 @@ class Turns:
     def __init__(self, lane: Lane, clock: Clock) -> None:
         self._lane, self._clock = lane, clock
         self._slots: dict[str, Now | Later | Exception] = {}
+        self._channels: dict[str, str] = {}
 
     def take(self, batch: Iterable[tuple[Incoming, str | None]]) -> None:
         """Take slots for those that come with their channel: of each channel in one write.
@@ -84,7 +100,8 @@ class Turns:
                 if not is_outage(error):
                     raise
                 slots = [error] * len(waiting)
-            self._slots.update(zip((each.id for each in waiting), slots, strict=True))
+            for incoming, slot in zip(waiting, slots, strict=True):
+                self._slots[incoming.id], self._channels[incoming.id] = slot, channel
 
     def order(self, incoming: Incoming) -> float:
         """By their slots; whoever has none goes first."""
@@ -99,8 +116,10 @@ class Turns:
                 later_on = replace(incoming, message=replace(incoming.message, slots=slots))
                 # Rather a little early: then it is waited for.
                 return ComeBack(later_on, min(int(until - now), MAX_DELAY_SECONDS))
-            case Now(at) if at > now:
-                time.sleep(at - now)
+            case Now(at):
+                channel = self._channels[incoming.id]
+                time.sleep(max(at - now, _own_pause(channel, self._lane, now), 0.0))
+                _last_sent[channel, self._lane] = self._clock().timestamp()
             case Exception() as error:
                 return error
         return None

@@ -13,7 +13,7 @@ from chalicelib import queues, security
 from chalicelib.channels import CHANNELS
 from chalicelib.domain import backoff, fanning, lanes
 from chalicelib.observability import logger
-from chalicelib.services import letters, suppressing
+from chalicelib.services import letters, pacing, suppressing
 from chalicelib.tables import base, paces
 from chalicelib.tables.contacts import Contact
 from tests.faults.points import LogKeeper
@@ -79,5 +79,6 @@ def forget_what_a_warm_function_knows() -> None:
     letters._notifications.clear()
     suppressing.forget()
     paces.forget()
+    pacing.forget()
     if security._provider is not None:
         security._provider.store.clear()

@@ -33,7 +33,7 @@ from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessag
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import later
-from chalicelib.services import authentication, rate_limits, suppressing
+from chalicelib.services import authentication, pacing, rate_limits, suppressing
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
 from chalicelib.services.erasure import erase
@@ -116,6 +116,7 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     rate_limits.forget()
     suppressing.forget()
     paces.forget()
+    pacing.forget()
     for outside_service in (http, tokens, signed_tokens):
         outside_service.forget()
     _one_at_a_time(monkeypatch)
