@@ -41,7 +41,7 @@ class TelegramChannel(Channel):
         return GROUP_PAUSE_SECONDS if address.startswith("-") else CHAT_PAUSE_SECONDS
 
     def longest_send_seconds(self) -> float:
-        raise NotImplementedError
+        return 8.0
 
     def session(self) -> AbstractContextManager[Session]:
         raise NotImplementedError

@@ -115,7 +115,7 @@ class Turns:
             case Later(until, slots):
                 later_on = replace(incoming, message=replace(incoming.message, slots=slots))
                 # Rather a little early: then it is waited for.
-                return ComeBack(later_on, min(int(until - now), MAX_DELAY_SECONDS))
+                return ComeBack(later_on, min(max(int(until - now), 0), MAX_DELAY_SECONDS))
             case Now(at):
                 channel = self._channels[incoming.id]
                 time.sleep(max(at - now, _own_pause(channel, self._lane, now), 0.0))

@@ -48,13 +48,13 @@ class Timing:
         return {"starts_at": iso(self.starts_at), "period": self.period, "ends_at": iso(self.ends_at)}
 
 
-def _content(is_express: bool) -> dict[str, Any]:
-    return {"type": "mail", "title": "Title", "text": "Text", "is_express": is_express}
+def _content(is_express: bool, channel: str = "mail") -> dict[str, Any]:
+    return {"type": channel, "title": "Title", "text": "Text", "is_express": is_express}
 
 
-def to_send(users: Sequence[str], is_express: bool, send_at: datetime | None) -> Asked:
+def to_send(users: Sequence[str], is_express: bool, send_at: datetime | None, channel: str = "mail") -> Asked:
     """A notification, at once or at a time."""
-    body = {**_content(is_express), "users": list(users)}
+    body = {**_content(is_express, channel), "users": list(users)}
     if send_at is not None:
         body["send_at"] = iso(send_at)
     return Asked("POST", NOTIFICATIONS, frozenset({201}), body)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 
+from chalicelib.channels import CHANNELS
 from tests.faults.scenarios import Answers, Scenario
 from tests.faults.violations import require
 from tests.faults.wire import FAULTS, Call, Fault
@@ -186,7 +187,7 @@ def _may_send_twice(struck: str) -> bool:
     fault = next(fault for fault in Fault if struck.startswith(f"{fault} ("))
     if fault in (Fault.DIES_BEFORE, Fault.DIES_AFTER, Fault.WAKES_LATE):
         return True
-    return fault is Fault.ANSWER_LOST and ": mail " in struck
+    return fault is Fault.ANSWER_LOST and any(f": {channel} in " in struck for channel in CHANNELS)
 
 
 def _second(scenario: Scenario, strike: Strike, struck: list[str]) -> Callable[[Call], Fault | None]:

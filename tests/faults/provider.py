@@ -1,12 +1,13 @@
-"""The mail channel with a provider that answers as the scenario says, and whose calls can fail."""
+"""The channels with a provider that answers as the scenario says, and whose calls can fail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
+from uuid import UUID
 
-from chalicelib.channels.base import Letter, Session
-from chalicelib.channels.mail import MailChannel
-from chalicelib.domain.results import RateLimited, Retryable, SendResult, no_time_left
+from chalicelib.channels import CHANNELS
+from chalicelib.channels.base import Channel, Letter, Session
+from chalicelib.domain.results import Accepted, RateLimited, Retryable, SendResult, no_time_left
 from tests.faults.functions import deliver_seconds
 from tests.faults.points import SevenPoints
 from tests.faults.scenarios import Answers, Scenario
@@ -18,11 +19,24 @@ class UnforeseenError(Exception):
     """A fault of the product's own, which no code of it expects."""
 
 
-class Provider(MailChannel):
-    """In the place of the mail channel; keeps what a channel promises of its time."""
+RATE = 1.0
+"""Messages a second of a channel that has a rate: so few that some come back for their slot."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+
+def addresses_of(user: str) -> dict[str, str]:
+    """Where a user is reached, by the contact's fields."""
+    number = UUID(user).int
+    return {
+        "email": address_of(user),
+        "chat_id": str(number),
+        "webhook_url": f"https://user-{number}.example.com/",
+    }
+
+
+class Provider(Channel):
+    """In the place of a channel, whose class is its other half; keeps what a channel promises of its time."""
+
+    _wire: Wire
 
     def begin(self, scenario: Scenario, answers: Answers, points: SevenPoints) -> None:
         """For a new run."""
@@ -35,8 +49,7 @@ class Provider(MailChannel):
 
     def send(self, letter: Letter, seconds_left: Callable[[], float]) -> SendResult:
         """See `Session.send`."""
-        user = next(user for user in self._scenario.users if address_of(user) == letter.address)
-
+        user = next(user for user in self._scenario.users if self._address(user) == letter.address)
         dispatch = self._points.dispatch_of(letter, user)
 
         def send(is_lost: bool) -> SendResult:
@@ -44,9 +57,12 @@ class Provider(MailChannel):
                 return no_time_left()
             return self._take(letter, user, is_lost)
 
-        answer = cast(SendResult, self._wire.channel("mail", send, _refused))
+        answer = cast(SendResult, self._wire.channel(self.name, send, _refused))
         self._points.answered(user, dispatch, answer)
         return answer
+
+    def _address(self, user: str) -> str:
+        return addresses_of(user)[self.contact_field]
 
     def _take(self, letter: Letter, user: str, is_lost: bool) -> SendResult:
         dispatch = self._points.dispatch_of(letter, user)  # as it is now
@@ -55,9 +71,19 @@ class Provider(MailChannel):
             raise UnforeseenError("the product breaks here")
         answer = self._answers.of(user, self._sends[user])
         self._sends[user] += 1
-        if not isinstance(answer, Retryable | RateLimited):
+        if isinstance(answer, Accepted):
             self._points.take(letter, user, dispatch, answer_is_lost=is_lost)
         return answer
+
+
+def providers(wire: Wire) -> Mapping[str, Provider]:
+    """One for each channel that there is."""
+    found = {}
+    for name, channel in CHANNELS.items():
+        rate = {"rate": RATE} if channel.rate else {}
+        kind: Any = type(f"Provider of {name}", (Provider, type(channel)), {"_wire": wire, **rate})
+        found[name] = kind()
+    return found
 
 
 def _refused(fault: Fault) -> SendResult:

@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from chalicelib.channels import CHANNELS
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.results import Accepted, RateLimited, Retryable, SendResult
+from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import later
 from tests.faults.asked import Asked, Timing, to_change, to_put_off, to_send, to_send_again_and_again
@@ -64,6 +65,7 @@ class Scenario:
     """Of a frequency, which is made instead of a notification."""
     changes: tuple[Asked, ...] = ()
     """What the client asks for later on."""
+    channel: str = "mail"
     struck_from_seconds: float = 0.0
     """Where faults begin: what comes before is the same as in another scenario."""
 
@@ -82,7 +84,7 @@ class Scenario:
         is_express = self.lane is Lane.EXPRESS
         if self.timing is not None:
             return to_send_again_and_again(self.users, is_express, self.timing)
-        return to_send(self.users, is_express, self.send_at)
+        return to_send(self.users, is_express, self.send_at, self.channel)
 
 
 def seconds_since_start(now: datetime) -> float:
@@ -274,10 +276,31 @@ REFUSED = Scenario(
     weather=_nothing_goes_on,
 )
 
+BY_CHANNEL = tuple(
+    Scenario(
+        f"by {channel}",
+        Lane.REGULAR,
+        {
+            ANNA: SENT,
+            BEN: FAILED | SENT,
+            CARL: UNSUBSCRIBED,
+            EVA: UNSUBSCRIBED,
+        },  # sent, where that answer was lost
+        channel=channel,
+    )
+    for channel in CHANNELS
+)
+"""By every channel that there is. Where it has a rate, some come back for a slot."""
+
+WRONG_CONTACT_FOUND = Answers(
+    "the channel says that nobody is there", {BEN: Permanent("blocked by the user", is_wrong_contact=True)}
+)
+
 CASES = (
     *((scenario, answers) for scenario in SCENARIOS for answers in (ACCEPTS, TRY_LATER)),
     (REFUSED, TRY_LATER),
     # How a channel answers is nothing to what is due later, but for what is stopped before it is tried again.
     *((scenario, ACCEPTS) for scenario in SCHEDULED),
     (PAUSED, TRY_MUCH_LATER),
+    *((scenario, WRONG_CONTACT_FOUND) for scenario in BY_CHANNEL),
 )

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from typing import Any, cast
 
@@ -15,12 +15,11 @@ from chalicelib.domain import backoff, fanning, lanes
 from chalicelib.observability import logger
 from chalicelib.services import letters, pacing, suppressing
 from chalicelib.tables import base, paces
-from chalicelib.tables.contacts import Contact
+from chalicelib.tables.contacts import contact_of
 from tests.faults.points import LogKeeper
-from tests.faults.provider import Provider
+from tests.faults.provider import Provider, addresses_of
 from tests.faults.scenarios import ANNA, BEN, CARL, CHUNK_SIZE, EVA
 from tests.support.aws import FakeClock
-from tests.support.factories import address_of
 
 SHARDS = 1
 """Of the sparse indexes: each costs four requests in every sweep, and they are all the same."""
@@ -41,7 +40,9 @@ class InlineExecutor(Executor):
         return future
 
 
-def set_the_stage(monkeypatch: pytest.MonkeyPatch, clock: FakeClock, provider: Provider) -> LogKeeper:
+def set_the_stage(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, providers: Mapping[str, Provider]
+) -> LogKeeper:
     """Have the product's modules as a run needs them; what keeps their log."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(base, "BATCH_FIRST_PAUSE_SECONDS", 0.0)
@@ -52,7 +53,8 @@ def set_the_stage(monkeypatch: pytest.MonkeyPatch, clock: FakeClock, provider: P
     _everywhere(monkeypatch, "CHUNK_SIZE", CHUNK_SIZE)
     _everywhere(monkeypatch, "utc_now", clock)
     _everywhere(monkeypatch, "ThreadPoolExecutor", InlineExecutor)
-    monkeypatch.setitem(cast(dict[str, Any], CHANNELS), "mail", provider)
+    for name, provider in providers.items():
+        monkeypatch.setitem(cast(dict[str, Any], CHANNELS), name, provider)
     log = LogKeeper()
     quiet = logging.Logger("vestnik-in-a-run")
     quiet.addHandler(log)
@@ -71,7 +73,7 @@ def _everywhere(monkeypatch: pytest.MonkeyPatch, name: str, becomes: Any) -> Non
 def know_everybody() -> None:
     """Contacts of all but Dora, whom nobody knows."""
     known = (ANNA, BEN, CARL, EVA)
-    base.batch_put([Contact(user, email=address_of(user), name="Anna", locale="en") for user in known])
+    base.batch_put([contact_of(user, addresses_of(user), name="Anna", locale="en") for user in known])
 
 
 def forget_what_a_warm_function_knows() -> None:

@@ -30,7 +30,7 @@ from tests.faults.functions import FUNCTIONS, http_event, timeout_of
 from tests.faults.meanwhile import meanwhile
 from tests.faults.permissions import missing
 from tests.faults.points import SevenPoints
-from tests.faults.provider import Provider, UnforeseenError
+from tests.faults.provider import UnforeseenError, providers
 from tests.faults.rules import Rule, sweep_at, tick_at
 from tests.faults.scenarios import CARL, EVA, SCENARIOS, Answers, Request, Scenario, seconds_since_start
 from tests.faults.sqs import Message, Sqs
@@ -64,8 +64,8 @@ class World:
         )
         self.wire = Wire(around, self._serve)
         self.wire.install(monkeypatch)
-        self._provider = Provider(self.wire)
-        self._log = set_the_stage(monkeypatch, self.clock, self._provider)
+        self._providers = providers(self.wire)
+        self._log = set_the_stage(monkeypatch, self.clock, self._providers)
         self._configured = settings.current()
         monkeypatch.setattr(settings, "current", self._settings)
         with self.wire.off():
@@ -99,7 +99,7 @@ class World:
         self._log.lines.clear()
         self.points = SevenPoints(self.tables, self.sqs, self.clock, scenario)
         self.points.log = self._log.lines
-        self._provider.begin(scenario, answers, self.points)
+        self._providers[scenario.channel].begin(scenario, answers, self.points)
         forget_what_a_warm_function_knows()
         if CARL in scenario.users:
             self._unsubscribe(CARL)
