@@ -11,7 +11,7 @@ from datetime import datetime
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
-from chalicelib.channels.base import Session
+from chalicelib.channels.base import NotReadyError, Session
 from chalicelib.domain.backoff import WAIT_AT_MOST_SECONDS, attempt_limit, retry_pause
 from chalicelib.domain.fanning import MAX_DELAY_SECONDS, chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
@@ -33,7 +33,7 @@ from chalicelib.observability import (
 from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
-from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
+from chalicelib.services.letters import remember_notifications, write_letter
 from chalicelib.services.pacing import take_slots
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
