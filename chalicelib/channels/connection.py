@@ -108,6 +108,9 @@ class _Exchange:
             self.answer = answer
         with self._turn:
             self._has_ended = True
+            is_too_late = self._is_cut
+        if is_too_late:
+            self._close()
 
     def cut(self) -> bool:
         """Whether it has ended; if not, nothing is sent from now on, and what is open is broken off."""
@@ -145,9 +148,11 @@ class _Exchange:
         )
         response = connection.getresponse()
         try:
-            content = response.read(MAX_ANSWER_BYTES + 1)
-            if len(content) > MAX_ANSWER_BYTES:
-                raise _TooLongError
+            content = b""
+            while part := response.read(MAX_ANSWER_BYTES):  # less than was promised is an error at the last
+                content += part
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise _TooLongError
         except BaseException:
             response.close()
             raise

@@ -40,7 +40,12 @@ class Dribble:
     """Begin an answer and never end it: a byte at a time, each in good time for a timeout per operation."""
 
 
-Behaviour = Refuse | Raw | Hold | Close | Dribble
+@dataclass(frozen=True)
+class BreakOff:
+    """Promise more of an answer than comes, and close."""
+
+
+Behaviour = Refuse | Raw | Hold | Close | Dribble | BreakOff
 
 BLOCKED = Refuse(403, "Forbidden: bot was blocked by the user")
 DEACTIVATED = Refuse(403, "Forbidden: user is deactivated")

@@ -5,7 +5,7 @@ import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
-from tests.support.telegram_answers import Behaviour, Close, Dribble, Hold, Raw, Refuse
+from tests.support.telegram_answers import Behaviour, BreakOff, Close, Dribble, Hold, Raw, Refuse
 
 DRIBBLE_SECONDS = 0.05
 
@@ -84,6 +84,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.telegram.wait_until_the_end(60)
                 self.close_connection = True
             case Close():
+                self.close_connection = True
+            case BreakOff():
+                self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"ok": true')
                 self.close_connection = True
             case Dribble():
                 self._dribble()
