@@ -192,7 +192,7 @@ def test_it_is_asked_to_wait(bot: TelegramServer, behaviour: Behaviour, seconds:
         (Raw(b"[" * 60_000), "telegram 200: an answer that is no JSON of the Bot API's"),
         (Raw(b"", 302, (("Location", "http://127.0.0.1:1/"),)), "telegram 302: an answer that is no JSON"),
         (Raw(b" " * 70_000), "telegram: an answer of more than 65536 bytes"),
-        (BreakOff(), "telegram: IncompleteRead"),
+        (BreakOff(), "telegram: ProtocolError"),
         (Close(), "telegram: RemoteDisconnected"),
         (Close(is_taken=True), "telegram: RemoteDisconnected"),
     ],
@@ -211,12 +211,10 @@ def test_a_token_that_is_not_right_is_the_deployments_fault(bot: TelegramServer,
 
 
 @pytest.mark.parametrize("behaviour", [Hold(), Dribble()])
-def test_a_send_ends_in_time(
-    bot: TelegramServer, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telegram_session, "SEND_SECONDS", SOON)
+def test_a_send_ends_in_time(bot: TelegramServer, behaviour: Behaviour) -> None:
     bot.script(CHAT, behaviour, times=1)
-    first, second = sent(bot, LETTER, LETTER)
+    with session_at(bot.url, {"telegram": {"token": TOKEN}}) as session:
+        first, second = (session.send(LETTER, lambda seconds=each: seconds) for each in (SOON, 60.0))
     assert first == Retryable(f"telegram: no end after {SOON} s")
     assert isinstance(second, Accepted)
 
