@@ -112,7 +112,7 @@ class Everything:
             self._request(ExampleRequest(method, address, "application/json", b"{}", 200), operator)
 
     def _request(self, request: ExampleRequest, authorization: str, key: str | None = None) -> None:
-        headers = {"Content-Type": request.content_type, "Idempotency-Key": key}
+        headers = {"Content-Type": request.content_type, "Idempotency-Key": key, **request.headers}
         # What a warm function knows it does not ask for.
         security.forget_secrets()
         authentication.forget()

@@ -59,6 +59,9 @@ __all__ = [
 LOOPBACK = "127.0.0.1"
 TOKEN = "123456789:AAstand-in_for_the_bot_api_of_telegram"
 USERNAME = "vestnik_test_bot"
+WEBHOOK_TOKEN = "stand-in_for_what_telegram_says"
+SECRET = {"token": TOKEN, "username": USERNAME, "webhook_token": WEBHOOK_TOKEN}
+"""The bot, as the channels' secret has it."""
 MAX_TEXT = 4096
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -214,7 +215,7 @@ def test_a_token_that_is_not_right_is_the_deployments_fault(bot: TelegramServer,
 def test_a_send_ends_in_time(bot: TelegramServer, behaviour: Behaviour) -> None:
     bot.script(CHAT, behaviour, times=1)
     with session_at(bot.url, {"telegram": {"token": TOKEN}}) as session:
-        first, second = (session.send(LETTER, lambda seconds=each: seconds) for each in (SOON, 60.0))
+        first, second = (session.send(LETTER, partial(float, each)) for each in (SOON, 60.0))
     assert first == Retryable(f"telegram: no end after {SOON} s")
     assert isinstance(second, Accepted)
 
