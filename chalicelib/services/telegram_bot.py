@@ -17,7 +17,7 @@ from chalicelib.observability import logger
 from chalicelib.services.contacts import ERASED, check_is_used, is_embedded
 from chalicelib.services.errors import ConflictError, NotAuthenticatedError
 from chalicelib.services.rights import Principal
-from chalicelib.services.telegram_words import Said
+from chalicelib.services.telegram_words import WORDS, Said
 from chalicelib.tables import suppressions
 from chalicelib.tables.contacts import Contact, users_of_chat
 from chalicelib.tables.unsubscribes import add_scope, find, remove_scope
@@ -85,16 +85,14 @@ def check_is_telegram(token: str) -> Bot:
 
     A token that is not known here may be new: the secret is read again, now and then.
     """
-    secret_id = settings.current().channels.secret
+    secret_id, said = settings.current().channels.secret, token.encode(errors="replace")
     for secret in (security.read_secret(secret_id), None):
         found = secret if secret is not None else security.read_anew(secret_id)
         try:
             bot = bot_in(found or {})
         except NotReadyError:
             continue
-        if bot.webhook_token and hmac.compare_digest(
-            bot.webhook_token.encode(), token.encode(errors="replace")
-        ):
+        if bot.webhook_token and hmac.compare_digest(bot.webhook_token.encode(), said):
             return bot
     raise NotAuthenticatedError("this is not the token of the bot's webhook")
 
@@ -186,4 +184,4 @@ def _reply(command: Command, contact: Contact | None, said: Said) -> Reply:
     """In the language of the user, as far as one knows."""
     wanted = ((contact.locale if contact else None), (command.language or "")[:2].lower())
     locale = next((each for each in wanted if each in settings.LOCALES), settings.current().default_locale)
-    return Reply(command.chat_id, said.value[locale])
+    return Reply(command.chat_id, WORDS[said][locale])

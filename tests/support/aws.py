@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 FUNCTION_SECONDS = 60.0
 RULE_SECONDS = 60.0
 MAX_RECEIVES = 5
-SECRETS = {
+SECRETS: dict[str, dict[str, Any]] = {
     "token": {"kid": "1", "key": "t" * 64},
     "link": {"kid": "1", "key": "l" * 64},
     "user-token": {"kid": "1", "key": "u" * 64, "algorithm": "HS256"},
