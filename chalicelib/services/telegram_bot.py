@@ -86,10 +86,9 @@ def check_is_telegram(token: str) -> Bot:
     A token that is not known here may be new: the secret is read again, now and then.
     """
     secret_id, said = settings.current().channels.secret, token.encode(errors="replace")
-    for secret in (security.read_secret(secret_id), None):
-        found = secret if secret is not None else security.read_anew(secret_id)
+    for read in (security.read_secret, security.read_anew):
         try:
-            bot = bot_in(found or {})
+            bot = bot_in(read(secret_id) or {})
         except NotReadyError:
             continue
         if bot.webhook_token and hmac.compare_digest(bot.webhook_token.encode(), said):
