@@ -6,9 +6,10 @@ import hmac
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -17,6 +18,8 @@ from botocore.config import Config
 
 from chalicelib import sdk
 from chalicelib.observability import logger
+
+T = TypeVar("T")
 
 SECRET_KEPT_SECONDS = 300
 """How long a function goes on with a secret that it has read: a rotation takes effect within this time."""
@@ -28,6 +31,9 @@ UNKNOWN_KEY_SECONDS = 10
 MAX_TOKEN_LENGTH = 4096
 CLOCKS_DIFFER_SECONDS = 60
 _CLAIMS = ("exp", "iat", "sub", "aud", "use", "pwd")
+
+TELEGRAM_LINK_SECONDS = 24 * 3600
+"""How long a link to the bot is good: who follows it later asks for another."""
 
 LINK_TAG_BYTES = 16
 """A signature of 128 bits: a link must fit into a mail's line."""
@@ -220,7 +226,7 @@ def sign_unsubscribe_link(secret: dict[str, Any], user_id: str, scope: str) -> s
     It does not expire: it stands in mails that are kept, and all it can do is to unsubscribe.
     """
     payload = UUID(user_id).bytes + scope.encode()
-    return base64.urlsafe_b64encode(_tag(secret, payload) + payload).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_tag(secret, payload, b"unsubscribe") + payload).decode().rstrip("=")
 
 
 def read_link(secret_id: str, token: str) -> tuple[str, str]:
@@ -228,28 +234,64 @@ def read_link(secret_id: str, token: str) -> tuple[str, str]:
 
     A link of a key that is not known here may be signed by a new one: the secret is read again, now and then.
     """
-    secret = read_secret(secret_id)
-    try:
-        return read_unsubscribe_link(secret, token)
-    except InvalidTokenError:
-        anew = read_anew(secret_id)
-        if anew is None or anew == secret:
-            raise
-        return read_unsubscribe_link(anew, token)
+    return _read_signed(secret_id, lambda secret: read_unsubscribe_link(secret, token))
 
 
 def read_unsubscribe_link(secret: dict[str, Any], token: str) -> tuple[str, str]:
     """(user id, scope) of a link that was signed here; else InvalidTokenError."""
+    payload = _signed(secret, token, b"unsubscribe")
+    if len(payload) <= 16:
+        raise InvalidTokenError(_NOT_SIGNED)
+    return str(UUID(bytes=payload[:16])), payload[16:].decode()
+
+
+def sign_telegram_link(secret: dict[str, Any], user_id: str, expires_at: int) -> str:
+    """What a link to the bot proves: that a user wants to be reached in the chat where it is followed.
+
+    Id, Unix time and tag, base64url: 48 characters, and Telegram takes 64.
+    """
+    payload = UUID(user_id).bytes + expires_at.to_bytes(4, "big")
+    tag = _tag(secret, payload, b"telegram")
+    return base64.urlsafe_b64encode(tag + payload).decode().rstrip("=")
+
+
+def read_telegram_link(secret_id: str, token: str, now: datetime) -> str:
+    """The user of a link to the bot; InvalidTokenError when it was not signed here, or has expired."""
+    payload = _read_signed(secret_id, lambda secret: _signed(secret, token, b"telegram"))
+    if len(payload) != 20:
+        raise InvalidTokenError(_NOT_SIGNED)
+    if int.from_bytes(payload[16:], "big") <= now.timestamp():
+        raise InvalidTokenError("the link has expired")
+    return str(UUID(bytes=payload[:16]))
+
+
+def _read_signed(secret_id: str, read: Callable[[dict[str, Any]], T]) -> T:
+    """What is read by a secret's keys; when that fails, by those that are new there, if any."""
+    secret = read_secret(secret_id)
+    try:
+        return read(secret)
+    except InvalidTokenError:
+        anew = read_anew(secret_id)
+        if anew is None or anew == secret:
+            raise
+        return read(anew)
+
+
+_NOT_SIGNED = "the link is not signed by this service"
+
+
+def _signed(secret: dict[str, Any], token: str, use: bytes) -> bytes:
+    """What a link says that was signed for this use by one of the keys."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
         raise InvalidTokenError("the link is damaged") from error
     tag, payload = raw[:LINK_TAG_BYTES], raw[LINK_TAG_BYTES:]
     keys = [secret, *secret.get("previous", [])]
-    if len(payload) <= 16 or not any(hmac.compare_digest(_tag(key, payload), tag) for key in keys):
-        raise InvalidTokenError("the link is not signed by this service")
-    return str(UUID(bytes=payload[:16])), payload[16:].decode()
+    if not any(hmac.compare_digest(_tag(key, payload, use), tag) for key in keys):
+        raise InvalidTokenError(_NOT_SIGNED)
+    return payload
 
 
-def _tag(secret: dict[str, Any], payload: bytes) -> bytes:
-    return hmac.digest(secret["key"].encode(), b"unsubscribe\0" + payload, "sha256")[:LINK_TAG_BYTES]
+def _tag(secret: dict[str, Any], payload: bytes, use: bytes) -> bytes:
+    return hmac.digest(secret["key"].encode(), use + b"\0" + payload, "sha256")[:LINK_TAG_BYTES]

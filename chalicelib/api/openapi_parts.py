@@ -26,6 +26,7 @@ TAGS = {
     "notification frequencies": "What is sent again and again.",
     "contacts": "The embedded user directory: where people are reached.",
     "users": "All that is kept about one user, exported or erased.",
+    "telegram": "The bot of Telegram: chats are connected with users.",
     "tokens": "Administrators log in.",
     "applications": "The programs that may use the API, and what each may do.",
     "system": "Whether it lives.",

@@ -8,6 +8,7 @@ from chalicelib.api import (
     notification_actions,
     notifications,
     system,
+    telegram,
     tokens,
     unsubscribes,
     users,
@@ -29,6 +30,7 @@ ENDPOINTS: list[Endpoint] = [
         unsubscribes,
         contacts,
         users,
+        telegram,
     )
     for endpoint in module.resource.endpoints
 ]

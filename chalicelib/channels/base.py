@@ -9,6 +9,10 @@ from typing import Protocol
 from chalicelib.domain.results import SendResult
 
 
+class NotReadyError(Exception):
+    """The deployment cannot send yet, and somebody can mend that; says what is missing."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """The longest title and text, as `Channel.length` counts."""

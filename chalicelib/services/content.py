@@ -25,9 +25,9 @@ def check_content(type_: str, title: str, text: str) -> None:
     channel = CHANNELS.get(type_)
     if channel is None:
         raise InvalidFieldError("type", f"unknown channel; there are: {', '.join(sorted(CHANNELS))}")
-    if len(title) > channel.limits.title:
+    if channel.length(title) > channel.limits.title:
         raise InvalidFieldError("title", f"at most {channel.limits.title} characters by {channel.name}")
-    if len(text) > channel.limits.text:
+    if channel.length(text) > channel.limits.text:
         raise InvalidFieldError("text", f"at most {channel.limits.text} characters by {channel.name}")
 
 

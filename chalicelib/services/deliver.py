@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
-from chalicelib.channels.base import Session
+from chalicelib.channels.base import NotReadyError, Session
 from chalicelib.domain.backoff import retry_pause
 from chalicelib.domain.fanning import chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
@@ -25,7 +25,7 @@ from chalicelib.observability import (
 from chalicelib.services.aftermath import Aftermath, Incoming
 from chalicelib.services.errors import MissingError
 from chalicelib.services.hand_over import is_near
-from chalicelib.services.letters import NotReadyError, remember_notifications, write_letter
+from chalicelib.services.letters import remember_notifications, write_letter
 from chalicelib.services.outcomes import metric_of, outcome_of
 from chalicelib.services.pacing import ComeBack, Turns
 from chalicelib.services.recipients import final_statuses, recipient_of

@@ -3,7 +3,7 @@
 import hashlib
 
 from chalicelib import security, settings
-from chalicelib.channels.base import Letter
+from chalicelib.channels.base import Letter, NotReadyError
 from chalicelib.domain.messages import DeliveryMessage
 from chalicelib.tables.base import batch_get
 from chalicelib.tables.dispatches import Dispatch
@@ -13,10 +13,6 @@ KEPT_NOTIFICATIONS = 32
 """Notifications a warm function remembers: they never change, and a dispatch reads the same one each time."""
 
 _notifications: dict[str, Notification] = {}
-
-
-class NotReadyError(Exception):
-    """The deployment cannot send yet, and somebody can mend that; says what is missing."""
 
 
 def remember_notifications(wanted: set[str]) -> None:

@@ -77,7 +77,10 @@ def headers(world: World) -> dict[str, str | None]:
 
 def asked(request: ExampleRequest, authorization: str | None) -> Answer:
     return Api(authorization).request(
-        request.method, request.path, body=request.body, headers={"Content-Type": request.content_type}
+        request.method,
+        request.path,
+        body=request.body,
+        headers={"Content-Type": request.content_type, **request.headers},
     )
 
 

@@ -45,7 +45,7 @@ from chalicelib.tables.progress import letters_of_chunks
 from chalicelib.tables.unsubscribes import Unsubscribe, add_scope
 from chalicelib.workers import dead_letters, deliver, fan_out, sweep, tick
 from infra.definitions import create_queues, create_tables, queue_definitions
-from tests.support import factories
+from tests.support import factories, telegram
 from tests.support.moto_tables import answer_sooner, copy_of, items_of, queues_in_moto, tables_in_moto
 
 if TYPE_CHECKING:
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 FUNCTION_SECONDS = 60.0
 RULE_SECONDS = 60.0
 MAX_RECEIVES = 5
-SECRETS = {
+SECRETS: dict[str, dict[str, Any]] = {
     "token": {"kid": "1", "key": "t" * 64},
     "link": {"kid": "1", "key": "l" * 64},
     "user-token": {"kid": "1", "key": "u" * 64, "algorithm": "HS256"},
     "smtp": {},
-    "channels": {},
+    "channels": {"telegram": telegram.SECRET},
 }
 
 RULE_EVENT: dict[str, Any] = {

@@ -38,12 +38,14 @@ from tests.support.calls import CallRecorder
 from tests.support.example_requests import OPERATIONS, ExampleRequest, example_request
 from tests.support.factories import SHOP, START, address_of, delivery, submission, user_ids
 from tests.support.smtp import ScriptedSmtp
+from tests.support.telegram import BLOCKED, TelegramServer
 
 EVERY = Principal("application", "every")
 ANNA, BORIS, CARL, DORA, EMMA, *GONE = user_ids(7)
 USERS = (ANNA, BORIS, CARL, DORA, EMMA)
 CHUNK_SIZE = 2
 """Instead of a hundred, so that five recipients are several chunks."""
+MEMBER = ("kicked", "member")
 A_WHILE = 600.0
 """Within this every message that was put off comes again."""
 
@@ -66,6 +68,7 @@ class Everything:
         self._requests()
         for lane in Lane:
             self._a_dispatch(lane)
+            self._telegram(lane)
             self._cancelled(lane)
             self._outages(lane)
             self._dead_letters(lane)
@@ -94,6 +97,7 @@ class Everything:
         for request, key in ((post, "regular"), (post, "regular"), (other, "express"), (late, "late")):
             self._request(request, application, key)
         self._requests_about_failures()
+        self._updates_of_telegram()
 
     def _requests_about_failures(self) -> None:
         """Who has failed, is sent to again and is erased, with rows of every kind."""
@@ -112,13 +116,28 @@ class Everything:
             self._request(ExampleRequest(method, address, "application/json", b"{}", 200), operator)
 
     def _request(self, request: ExampleRequest, authorization: str, key: str | None = None) -> None:
-        headers = {"Content-Type": request.content_type, "Idempotency-Key": key}
+        headers = {"Content-Type": request.content_type, "Idempotency-Key": key, **request.headers}
         # What a warm function knows it does not ask for.
         security.forget_secrets()
         authentication.forget()
         rate_limits.forget()
         with self._recorder.acting("APIHandler"):
             Api(authorization).request(request.method, request.path, body=request.body, headers=headers)
+
+    def _updates_of_telegram(self) -> None:
+        """A chat is connected, stopped and started again, blocks the bot; and one that is nobody's stops."""
+        post = example_request("POST /api/v1/telegram/webhook/", EVERY)
+        secret = security.read_secret("link")
+        start = security.sign_telegram_link(secret, ANNA, int(later(utc_now(), A_WHILE).timestamp()))
+        chat = {"id": 42, "type": "private"}
+        updates: list[dict[str, Any]] = [
+            *({"message": {"chat": chat, "text": text}} for text in (f"/start {start}", "/stop", "/start")),
+            {"message": {"chat": {**chat, "id": 43}, "text": "/stop"}},
+            *({"my_chat_member": {"chat": chat, "new_chat_member": {"status": each}}} for each in MEMBER),
+        ]
+        for each in updates:
+            body = json.dumps({"update_id": 1, **each}).encode()
+            self._request(replace(post, body=body), f"{EVERY.name} x")
 
     # The workers.
 
@@ -139,6 +158,21 @@ class Everything:
             patch.setitem(cast(dict[str, Any], CHANNELS), "mail", MailChannel())
             world.settle()
         assert self._smtp.mails()
+
+    def _telegram(self, lane: Lane) -> None:
+        """To a chat that takes it, and to one that has blocked the bot and is remembered."""
+        world = self._world
+        world.knows([EMMA], chat_id="44")
+        world.knows([CARL], chat_id="45")
+        self._submit(lane, [EMMA, CARL], type="telegram")
+        security.forget_secrets()
+        with TelegramServer() as telegram:
+            telegram.script(45, BLOCKED)
+            world.configure("TELEGRAM_API_URL", telegram.url)
+            world.settle(A_WHILE)
+            assert [each.chat for each in telegram.messages()] == [44]
+        self._submit(lane, [CARL], type="telegram")
+        world.settle(A_WHILE)
 
     def _cancelled(self, lane: Lane) -> None:
         """Before fan out, before it is delivered, and among the dead letters."""

@@ -5,8 +5,8 @@ Bodies and paths are the schema's own examples; only what an example cannot know
 
 import json
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from chalicelib.services.errors import AlreadyThereError
 from chalicelib.services.frequencies import Wanted
 from chalicelib.services.rights import Principal
 from chalicelib.tables.principals import Administrator
+from tests.support import telegram
 from tests.support.factories import submission
 
 SCHEMA = openapi.document(ENDPOINTS)
@@ -44,6 +45,7 @@ class ExampleRequest:
     content_type: str | None
     body: bytes
     status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def example_request(name: str, owner: Principal) -> ExampleRequest:
@@ -59,7 +61,7 @@ def example_request(name: str, owner: Principal) -> ExampleRequest:
             path = path.replace(f"{{{parameter['name']}}}", make(owner))
     content_type, body = _body(name, operation)
     status = next(iter(operation.get("responses", {"200": {}})))
-    return ExampleRequest(method, path, content_type, body, int(status))
+    return ExampleRequest(method, path, content_type, body, int(status), HEADERS.get(name, {}))
 
 
 def _body(name: str, operation: dict[str, Any]) -> tuple[str | None, bytes]:
@@ -149,6 +151,9 @@ def _refresh_token() -> dict[str, Any]:
     assert row is not None
     return {"refresh": administrators.issue_tokens(row, utc_now()).refresh}
 
+
+HEADERS = {"POST /api/v1/telegram/webhook/": {"X-Telegram-Bot-Api-Secret-Token": telegram.WEBHOOK_TOKEN}}
+"""What an operation asks for in a header, beside who it is."""
 
 CHANGED: dict[str, Callable[[], dict[str, Any]]] = {
     "POST /api/v1/user_token/": _is_known,
