@@ -119,7 +119,7 @@ def test_zero_is_no_rate(world: World) -> None:
     world.configure("CHANNEL_RATES", "telegram=0")
     assert rate_of("telegram", Lane.REGULAR) is None
     world.configure("CHANNEL_RATES", "")
-    assert rate_of("telegram", Lane.REGULAR) == 21
+    assert rate_of("telegram", Lane.REGULAR) == 17.5
 
 
 def test_an_outage_of_the_table_costs_time_and_nothing_else(paced: World) -> None:

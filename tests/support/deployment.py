@@ -57,6 +57,8 @@ PARAMETERS = {
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
     "Directory": "table",
     "UserAuth": "key",
+    "TelegramApiUrl": "http://127.0.0.1:1",
+    "ChannelRates": "",
 }
 
 API = "APIHandler"
@@ -267,6 +269,12 @@ class Deployment:
         found = self._secrets.get_secret_value(SecretId=self._environment[variable])
         return dict(json.loads(found["SecretString"]))
 
+    def set_channel_secret(self, channel: str, secret: Mapping[str, Any]) -> None:
+        """What a channel logs in with. Functions that have read another go on with that for five minutes."""
+        secret_id = self._environment["CHANNELS_SECRET_ARN"]
+        known = {**self.secret("CHANNELS_SECRET_ARN"), channel: dict(secret)}
+        self._secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps(known))
+
     def create_administrator(self, login: str) -> str:
         """Make an administrator; their password."""
         return self.manage("create-administrator", login).splitlines()[1].partition(" ")[2]
@@ -342,10 +350,11 @@ class Deployment:
         text: str = "There is something new.",
         content_id: str | None = None,
         key: str | None = None,
+        channel: str = "mail",
     ) -> Sent:
         """Post a notification for these users; `key` is its Idempotency-Key."""
         body = {
-            "type": "mail",
+            "type": channel,
             "is_express": express,
             "title": title,
             "text": text,
