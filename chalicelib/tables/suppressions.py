@@ -16,7 +16,7 @@ from chalicelib.domain.times import iso
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
-FILTER_SHARDS = 8
+FILTER_SHARDS = 4
 """Of a channel's filter: one item takes 400 KB, which is some 50,000 prints."""
 PRINT_BYTES = 4
 

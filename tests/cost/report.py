@@ -146,6 +146,10 @@ def others_section() -> str:
             ),
             _amounts(f"an unsent recipient, swept once, {lane}", scenarios.swept(lane).ledger - plain),
         ]
+    rows += [
+        _paced_row("regular, in all", comes_back=False),
+        _paced_row("who comes back once", comes_back=True),
+    ]
     large = scenarios.dispatch(Lane.REGULAR, SMALL, scenarios.LARGE_TEXT).ledger - single(Lane.REGULAR)
     letters = f"{len(scenarios.LARGE_TEXT):,}"
     return _section(
@@ -156,7 +160,17 @@ def others_section() -> str:
             [*rows, _amounts(f"a text of {letters} letters that are not Latin", large)],
         ),
         "The seventeen queries of the sweep are in it, and what it then reads. A text is written once a"
-        " dispatch, and read once by each function instance that sends it.",
+        " dispatch, and read once by each function instance that sends it. By a channel with a rate a batch has"
+        " a write more; who finds all slots taken comes back, and is received, read and sent back once more.",
+    )
+
+
+def _paced_row(what: str, *, comes_back: bool) -> list[str]:
+    fewer, more = (
+        scenarios.paced(Lane.REGULAR, count, comes_back=comes_back) for count in (MIDDLE, 2 * MIDDLE)
+    )
+    return _amounts(
+        f"a recipient by a channel with a rate, {what}", (more.ledger - fewer.ledger) * (1 / MIDDLE)
     )
 
 

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from chalicelib.channels.mail import MailChannel
 from chalicelib.domain.lanes import Lane
+from chalicelib.domain.pacing import Pace
 from chalicelib.domain.results import Accepted, Retryable
 from chalicelib.domain.times import later
 from chalicelib.security import read_secret
@@ -19,6 +20,7 @@ from chalicelib.services.applications import register_application
 from chalicelib.settings import current
 from chalicelib.tables import base
 from chalicelib.tables.contacts import Contact
+from chalicelib.tables.paces import change_pace
 from tests.cost import moto_shortcuts
 from tests.cost.ledger import Ledger
 from tests.cost.recorder import Recorder
@@ -34,6 +36,9 @@ LARGE_TEXT = "Ж" * 50_000
 
 NAMES = ("Maximilian Featherstone", "Александра Константинопольская")
 """In a queue's message, which is ASCII, a Cyrillic letter takes six bytes."""
+
+OTHERS_SECONDS = 300.0
+"""For so long all slots are others'."""
 
 DISPATCH_SECONDS = 3600.0
 """The throttle takes ten minutes for 1,100 recipients, a retry half a minute."""
@@ -180,6 +185,22 @@ def dispatch(lane: Lane, recipients: int, text: str = TEXT) -> Recording:
     """A dispatch to so many, all of whom are sent it at the first try."""
     with stage() as scene:
         scene.post(lane, recipients, text)
+        scene.settle(recipients)
+        return scene.recording()
+
+
+def paced(lane: Lane, recipients: int, *, comes_back: bool) -> Recording:
+    """A dispatch by a channel that takes 25 a second, and wants a second between two to the same address.
+
+    Either there is a slot for each when it comes, or others have them all, and each comes back once.
+    """
+    with stage() as scene:
+        scene.world.configure("CHANNEL_RATES", "mail=25")
+        scene.world.channel.address_pause = lambda address: 1.0  # type: ignore[method-assign]
+        if comes_back:
+            taken = Pace({lane: scene.world.clock().timestamp() + OTHERS_SECONDS})
+            change_pace("mail", lambda _: (taken, None))
+        scene.post(lane, recipients)
         scene.settle(recipients)
         return scene.recording()
 

@@ -70,8 +70,8 @@ def test_a_thousand_are_sent_once_at_the_rate_and_express_never_waits_for_them(
     regular = [each.at for each in telegram.messages() if each.chat in set(many.values())]
     seconds, share = max(regular) - min(regular), 0.7 * MESSAGES_A_SECOND
     tell(
-        f"{REGULAR} regular messages in {seconds:.1f} s, {REGULAR / seconds:.1f} a second of {share:g}; in any "
-        f"second at most {most_in_a_second(regular)}, and {most_in_a_second(moments)} with express; "
+        f"{REGULAR} regular messages in {seconds:.1f} s, {REGULAR / seconds:.1f} a second of {share:g}; in "
+        f"any second at most {most_in_a_second(regular)}, and {most_in_a_second(moments)} with express; "
         f"{len(telegram.refusals)} refused"
     )
 
