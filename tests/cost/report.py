@@ -160,8 +160,8 @@ def others_section() -> str:
             [*rows, _amounts(f"a text of {letters} letters that are not Latin", large)],
         ),
         "The seventeen queries of the sweep are in it, and what it then reads. A text is written once a"
-        " dispatch, and read once by each function instance that sends it. By a channel with a rate a batch has"
-        " a write more; who finds all slots taken comes back, and is received, read and sent back once more.",
+        " dispatch, and read once by each function instance that sends it. By a channel with a rate a batch"
+        " has a write more; who finds all slots taken comes back, and is received, read and sent once more.",
     )
 
 
