@@ -57,6 +57,7 @@ PARAMETERS = {
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
     "Directory": "table",
     "UserAuth": "key",
+    "TelegramApiUrl": "https://127.0.0.1:9",
 }
 
 API = "APIHandler"
@@ -337,6 +338,7 @@ class Deployment:
         self,
         users: Iterable[Person | str],
         *,
+        channel: str = "mail",
         express: bool = False,
         title: str = "News",
         text: str = "There is something new.",
@@ -345,7 +347,7 @@ class Deployment:
     ) -> Sent:
         """Post a notification for these users; `key` is its Idempotency-Key."""
         body = {
-            "type": "mail",
+            "type": channel,
             "is_express": express,
             "title": title,
             "text": text,
