@@ -29,6 +29,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 RETRY_SECONDS = 60.0
+KEPT = 20
+"""So much of a reason is kept with each attempt."""
 LATER = 600
 RIGHTS = Refuse(400, "Bad Request: not enough rights to send text messages to the chat")
 WEBHOOK = "/api/v1/telegram/webhook/"
@@ -101,7 +103,8 @@ REFUSED: dict[str, tuple[Refuse, str]] = {
     "unknown": (NOT_FOUND, "telegram 400: Bad Request: chat not found"),
     "moved": (
         migrated(-1009876543210),
-        "telegram 400: Bad Request: group chat was upgraded to a supergroup chat; its id is -1009876543210 now",
+        "telegram 400: Bad Request: group chat was upgraded to a supergroup chat; "
+        "its id is -1009876543210 now",
     ),
 }
 
@@ -153,7 +156,7 @@ def test_what_passes_is_tried_again(vestnik: Deployment, server: TelegramServer)
     for name, (_, reason, attempts) in PASSING.items():
         row = row_of(vestnik, sent, persons[name])
         assert (name, row["status"], row["attempts"]) == (name, "sent", attempts)
-        assert reason in row["last_attempts"]
+        assert reason[:KEPT] in row["last_attempts"]
         assert len(server.messages(chats[name])) == 1, name
     assert not vestnik.has_logged("DeliverExpress", [server.token])
 
