@@ -24,6 +24,7 @@ from infra import (
     restore,
     rotate_key,
     smtp_login,
+    telegram_bot,
     top_command,
 )
 from infra.clients import session
@@ -267,6 +268,7 @@ def _arguments() -> argparse.ArgumentParser:
         top_command,
         follow_command,
         smtp_login,
+        telegram_bot,
         application_password,
         failures,
     ):

@@ -10,6 +10,7 @@ from moto import mock_aws
 from localstack.choice import chosen_for_tests
 from tests.support.aws import World, use_test_account
 from tests.support.smtp import ScriptedSmtp
+from tests.support.telegram import TelegramServer
 from tests.support.users_service import UsersService
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ def users_service() -> Iterator[UsersService]:
     """An outside users service that knows nobody yet."""
     with UsersService() as service:
         yield service
+
+
+@pytest.fixture
+def telegram() -> Iterator[TelegramServer]:
+    """A Bot API that behaves, and has no messages yet."""
+    with TelegramServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

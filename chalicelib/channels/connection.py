@@ -7,6 +7,7 @@ No message holds the address: there may be a key in it.
 
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 MAX_ANSWER_BYTES = 64 * 1024
+
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: on, no seconds."""
 
 
 class NoAnswerError(Exception):
@@ -120,6 +124,8 @@ class _Exchange:
             self._is_cut = True
             if self._socket is not None:
                 try:
+                    # Closed then by the thread, it drops what it has not sent yet.
+                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                     # Not that of a TLS socket, which the thread may just be using.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
                 except OSError:

@@ -24,6 +24,7 @@ from chalicelib.tables.unsubscribes import add_scope, find, remove_scope
 
 CHANNEL = "telegram"
 LINK = "https://t.me/{username}?start={token}"
+LIFTED_BY = "telegram bot"
 MAX_COMMAND = 200
 """A longer text is none of our commands."""
 
@@ -125,7 +126,7 @@ def _connect(command: Command, token: str, now: datetime) -> Reply:
     # Who is erased just now is erased once more, when this has long ended.
     contact = Contact.change(user_id, actions=[Contact.chat_id.set(chat)], returning=True)
     remove_scope(user_id, CHANNEL, now)
-    _lift(chat, f"user:{user_id}", now)
+    _lift(chat, now)
     logger.info("telegram connected", extra={"user": user_id})
     refused = find(user_id)
     refuses_all = refused is not None and refused.refuses(CHANNEL)
@@ -136,7 +137,7 @@ def _start(command: Command, now: datetime) -> Reply:
     """Somebody wants to be sent to again, or does not know how to connect."""
     chat = str(command.chat_id)
     users = users_of_chat(chat)
-    was_stopped = _lift(chat, f"chat:{chat}", now)
+    was_stopped = _lift(chat, now)
     for user_id in users:
         remove_scope(user_id, CHANNEL, now)
         logger.info("subscribed", extra={"user": user_id, "scope": CHANNEL, "by": "chat"})
@@ -163,11 +164,12 @@ def note_membership(chat_id: int, status: str, now: datetime) -> None:
     if status in _GONE:
         suppressions.suppress(CHANNEL, chat, "blocked by the user", now)
     elif status in _BACK:
-        _lift(chat, f"chat:{chat}", now)
+        _lift(chat, now)
 
 
-def _lift(chat: str, by: str, now: datetime) -> bool:
-    return suppressions.lift(suppressions.suppression_id(CHANNEL, chat), by, now) is not None
+def _lift(chat: str, now: datetime) -> bool:
+    """Whether there was a suppression. Whose chat it is does not stand there: the user may be erased one day."""
+    return suppressions.lift(suppressions.suppression_id(CHANNEL, chat), LIFTED_BY, now) is not None
 
 
 def _is_erased(user_id: str) -> bool:

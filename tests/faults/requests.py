@@ -11,24 +11,29 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
+from chalicelib import security
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later
-from chalicelib.services import audiences, frequencies
+from chalicelib.services import audiences, contacts, frequencies
 from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
 from chalicelib.services.content import Content
 from chalicelib.services.recipients import NotQueued, record_not_queued
 from chalicelib.services.rights import Principal, Scope
 from chalicelib.services.submit import submit
+from chalicelib.tables.suppressions import suppress
 from chalicelib.tables.unsubscribes import add_scope
 from tests.faults.scenarios import ANNA, BEN, CARL, DORA, EVA
 from tests.support.factories import START, submission, user_id
+from tests.support.telegram import WEBHOOK_TOKEN
 
 OPERATOR = Principal("administrator", "anna")
 
 HOUR = 3600.0
 SOON = 100.0
 """Within what the tick looks ahead: it is handed over, or looked at, by the request itself."""
+
+CHAT = 42
 
 PASSWORD = "correct horse battery staple"
 
@@ -47,6 +52,7 @@ class Request:
     query: str = ""
     body: Any = None
     content_type: str = "application/json"
+    headers: Names = field(default_factory=dict)
     prepare: Callable[[], Names] = dict
     repeats_with: frozenset[int] = frozenset()
     """What the client may be answered who asks again after no answer, beside what was to be answered."""
@@ -70,6 +76,7 @@ class Request:
                 "Content-Type": self.content_type,
                 "Authorization": authorization,
                 "Idempotency-Key": "the-one-request",
+                **self.headers,
             },
             "multiValueHeaders": {},
             "multiValueQueryStringParameters": {
@@ -103,6 +110,37 @@ def _an_unsubscribe() -> Names:
     add_scope(ANNA, "mail", START)
     add_scope(ANNA, "*", START)
     return {}
+
+
+def _in_a_chat() -> Names:
+    """Two users of a chat; one of them and the chat are to be sent nothing."""
+    for user in (ANNA, BEN):
+        contacts.put_contact({"user_id": user, "email": "anna@example.com", "chat_id": CHAT})
+    add_scope(ANNA, "telegram", START)
+    suppress("telegram", str(CHAT), "blocked by the user", START)
+    return {}
+
+
+def _a_link() -> Names:
+    _in_a_chat()
+    expires_at = int(later(START, HOUR).timestamp())
+    return {"start": security.sign_telegram_link(security.read_secret("link"), CARL, expires_at)}
+
+
+def _telegram(
+    name: str, prepare: Callable[[], Names], reaches: str = "suppressions", **update: Any
+) -> Request:
+    """An update of Telegram's, which comes until it is answered."""
+    where = {"chat": {"id": CHAT, "type": "private"}}
+    return Request(
+        name,
+        "POST",
+        "/api/v1/telegram/webhook",
+        body={"update_id": 1, **{kind: {**where, **what} for kind, what in update.items()}},
+        headers={"X-Telegram-Bot-Api-Secret-Token": WEBHOOK_TOKEN},
+        prepare=prepare,
+        reaches=reaches,
+    )
 
 
 _MAIL = {"type": "mail", "title": "Title", "text": "Text"}
@@ -186,6 +224,12 @@ REQUESTS: tuple[Request, ...] = (
         body={"is_active": False, "scopes": ["send"]},
         prepare=_an_application,
     ),
+    _telegram("a chat is connected", _a_link, message={"text": "/start <start>"}),
+    _telegram("a chat is started again", _in_a_chat, message={"text": "/start"}),
+    _telegram("a chat is stopped", _in_a_chat, "unsubscribes", message={"text": "/stop"}),
+    _telegram("a chat of nobody is stopped", dict, message={"text": "/stop"}),
+    _telegram("a bot is blocked", dict, my_chat_member={"new_chat_member": {"status": "kicked"}}),
+    _telegram("a bot is let in", _in_a_chat, my_chat_member={"new_chat_member": {"status": "member"}}),
     Request("unsubscribe", "POST", "/api/v1/unsubscribes", body={"user_id": BEN}, status=201),
     Request(
         "unsubscribe from a channel",

@@ -20,14 +20,16 @@ from tests.support.calls import CallRecorder
 from tests.support.driving import ANNA, BORIS, CARL
 from tests.support.factories import delivery
 from tests.support.policy_scan import actions
+from tests.support.telegram import TelegramServer
 
 LOOKED_AT = {"sqs:GetQueueAttributes"}
 """What `infra.manage consumers` looks at; the emulator's tests run it."""
 
 
 def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
-    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, telegram: TelegramServer
 ) -> None:
+    world.configure("TELEGRAM_API_URL", telegram.url)
     monkeypatch.setattr(manage, "use_stack", lambda stack_name, endpoint_url: None)
     recorder = CallRecorder(world, monkeypatch)
     world.knows([BORIS])
@@ -36,7 +38,7 @@ def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
     world.settle()
     contacts = tmp_path / "contacts.csv"
     contacts.write_text(f"user_id,email\n{CARL},carl@example.com\n")
-    monkeypatch.setattr("sys.stdin", io.StringIO("password\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"password\n{telegram.token}\n"))
     monkeypatch.setattr(send_again, "SETTLED_AFTER_SECONDS", 0)
     for command in (
         "create-administrator anna",
@@ -47,6 +49,7 @@ def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
         f"add-contact {ANNA} --email anna@example.com",
         f"import-contacts {contacts}",
         "set-smtp-login vestnik",
+        "set-telegram",
         "rotate-password shop",
         "failures --look 5",
         "rotate-key token",

@@ -345,6 +345,7 @@ class Deployment:
         self,
         users: Iterable[Person | str],
         *,
+        channel: str = "mail",
         express: bool = False,
         title: str = "News",
         text: str = "There is something new.",

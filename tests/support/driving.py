@@ -20,7 +20,7 @@ from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.results import Permanent, Retryable
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later, utc_now
-from chalicelib.services import authentication, frequencies, rate_limits
+from chalicelib.services import authentication, frequencies, rate_limits, suppressing
 from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
 from chalicelib.services.content import Content
@@ -142,6 +142,7 @@ class Everything:
     # The workers.
 
     def _submit(self, lane: Lane, users: Sequence[str] = USERS, **changes: Any) -> Dispatch:
+        suppressing.forget()
         return self._world.submit(users, is_express=lane is Lane.EXPRESS, **changes)
 
     def _a_dispatch(self, lane: Lane) -> None:
@@ -163,11 +164,12 @@ class Everything:
         """To a chat that takes it, and to one that has blocked the bot and is remembered."""
         world = self._world
         world.knows([EMMA], chat_id="44")
-        world.knows([CARL], chat_id="45")
+        blocked = 45 if lane is Lane.EXPRESS else 46
+        world.knows([CARL], chat_id=str(blocked))
         self._submit(lane, [EMMA, CARL], type="telegram")
         security.forget_secrets()
         with TelegramServer() as telegram:
-            telegram.script(45, BLOCKED)
+            telegram.script(blocked, BLOCKED)
             world.configure("TELEGRAM_API_URL", telegram.url)
             world.settle(A_WHILE)
             assert [each.chat for each in telegram.messages()] == [44]
@@ -227,6 +229,7 @@ class Everything:
         self._world.queues.down.clear()
 
     def _a_minute_later(self, seconds: float = 61.0) -> None:
+        suppressing.forget()
         self._world.clock.advance(seconds)
         self._world.sweep()
         self._world.settle(A_WHILE)

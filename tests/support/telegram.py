@@ -115,6 +115,7 @@ class TelegramServer:
         self.refusals: list[Refusal] = []
         self._messages: list[Message] = []
         self._scripts: dict[int | None, _Script] = {}
+        self._methods: dict[str, Behaviour] = {}
         self._recent: deque[float] = deque()
         self._recent_of_chat: dict[int, float] = {}
         self._turn = threading.Lock()
@@ -157,10 +158,15 @@ class TelegramServer:
         with self._turn:
             self._scripts[chat] = _Script(behaviour, times)
 
+    def script_method(self, method: str, behaviour: Behaviour) -> None:
+        """Answer like this whatever another method is asked."""
+        with self._turn:
+            self._methods[method] = behaviour
+
     def forget(self) -> None:
         """Behave, and remember nothing of what was."""
         with self._turn:
-            for each in (self._scripts, self._messages, self.refusals, self.asked):
+            for each in (self._scripts, self._methods, self._messages, self.refusals, self.asked):
                 each.clear()
             self._recent.clear()
             self._recent_of_chat.clear()
@@ -173,6 +179,8 @@ class TelegramServer:
         with self._turn:
             self.asked.append(method)
             try:
+                if method in self._methods:
+                    return self._methods[method], None
                 if method == "sendMessage":
                     return self._send_message(body, client_port)
                 return None, _METHODS[method](self, body)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -238,3 +239,57 @@ def test_a_secret_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security, "_provider", Provider())
     assert security.read_secret("link") == SECRET
     assert asked == ["link"]
+
+
+# Links to the bot.
+
+LATER = int(NOW.timestamp()) + 60
+ONE = st.characters(codec="ascii", categories=("L", "N"))
+
+
+def test_a_link_to_the_bot_fits_and_is_good_until_it_expires(store: Store) -> None:
+    token = security.sign_telegram_link(SECRET, user_id(1), LATER)
+    assert len(token) == 48  # Telegram takes 64
+    assert re.fullmatch("[A-Za-z0-9_-]+", token)
+    assert security.read_telegram_link("link", token, NOW) == user_id(1)
+    for late in (LATER, LATER + 1):
+        with pytest.raises(InvalidTokenError, match="expired"):
+            security.read_telegram_link("link", token, datetime.fromtimestamp(late, UTC))
+
+
+@given(place=st.integers(0, 47), other=ONE)
+def test_a_link_to_the_bot_that_was_changed_is_none(place: int, other: str) -> None:
+    token = security.sign_telegram_link(SECRET, user_id(1), LATER)
+    changed = token[:place] + other + token[place + 1 :]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(security, "_provider", Store(SECRET))
+        if changed == token:
+            assert security.read_telegram_link("link", changed, NOW) == user_id(1)
+        else:
+            with pytest.raises(InvalidTokenError):
+                security.read_telegram_link("link", changed, NOW)
+
+
+@given(token=st.text(max_size=80))
+def test_what_is_no_link_to_the_bot_is_none(token: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(security, "_provider", Store(SECRET))
+        with pytest.raises(InvalidTokenError):
+            security.read_telegram_link("link", token, NOW)
+
+
+@pytest.mark.parametrize("scope", ["mail", "*", "abcd"])
+def test_one_kind_of_link_is_not_taken_for_the_other(store: Store, scope: str) -> None:
+    """Not even where what they say has the same length."""
+    with pytest.raises(InvalidTokenError):
+        security.read_telegram_link("link", sign_unsubscribe_link(SECRET, user_id(1), scope), NOW)
+    with pytest.raises(InvalidTokenError):
+        read_unsubscribe_link(SECRET, security.sign_telegram_link(SECRET, user_id(1), LATER))
+
+
+def test_a_link_to_the_bot_of_a_key_that_is_new_is_read(store: Store) -> None:
+    store.kept = SECRET
+    store.secret = {**OTHER, "previous": [SECRET]}
+    token = security.sign_telegram_link(OTHER, user_id(1), LATER)
+    assert security.read_telegram_link("link", token, NOW) == user_id(1)
+    assert store.asked_anew == ["link"]

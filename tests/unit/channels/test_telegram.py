@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import security, settings
-from chalicelib.channels import CHANNELS, connection, telegram, telegram_session
+from chalicelib.channels import CHANNELS, telegram, telegram_session
 from chalicelib.channels.base import Letter, NotReadyError, Session
 from chalicelib.channels.telegram_message import MAX_LENGTH, UNSUBSCRIBE, compose
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult
@@ -280,14 +280,6 @@ def test_without_an_address_the_deployment_is_not_ready() -> None:
         session_at("", {"telegram": {"token": TOKEN}}),
     ):
         pass
-
-
-def test_the_answer_of_a_tls_server_that_nobody_vouches_for_is_not_taken() -> None:
-    """And the context is the one that checks names and certificates."""
-    assert connection.tls_context().check_hostname
-    kept = connection.Connection("https://127.0.0.1:9/base")
-    made = kept._new()
-    assert made.ssl_context is connection.tls_context()  # type: ignore[attr-defined]
 
 
 TITLES = st.text(max_size=telegram.TelegramChannel.limits.title)
