@@ -22,7 +22,7 @@ TAGS = {
     "notifications": "Say something to people, and see what became of it.",
     "users notifications": "What a user has been sent, for that user.",
     "unsubscribes": "What users refuse: everything, or a channel.",
-    "templates": "What is said again and again, in each language and for each channel: docs/templates.md.",
+    "templates": "What is said again and again: files, in each language and for each channel.",
     "audiences": "Users who are sent to more than once, or who are too many for one request.",
     "notification frequencies": "What is sent again and again.",
     "contacts": "The embedded user directory: where people are reached.",

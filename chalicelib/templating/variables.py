@@ -1,7 +1,6 @@
 """The variables of a template: how they are declared, and which values they take."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ def _text(value: Any) -> str:
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
-    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+    if not abs(value) <= MAX_NUMBER:  # NaN is not, either
         raise ValueError(f"must be a number from -{MAX_NUMBER} to {MAX_NUMBER}")
     return value
 
@@ -133,7 +132,8 @@ def declared(name: str, said: Any) -> Variable:
     if not isinstance(said.get("description"), str) or "example" not in said:
         raise BadTemplateError(f"variable {name}: needs a description and an example")
     if kind in ("string", "url"):
-        longest = longest or (MAX_TEXT_LENGTH if kind == "string" else MAX_URL_LENGTH)
+        if longest is None:
+            longest = MAX_TEXT_LENGTH if kind == "string" else MAX_URL_LENGTH
         if not isinstance(longest, int) or isinstance(longest, bool) or longest < 1:
             raise BadTemplateError(f"variable {name}: max_length must be a whole number from 1")
     elif longest is not None:
