@@ -8,7 +8,7 @@ from chalicelib import settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Letter
 from chalicelib.services.contacts import MAX_NAME_LENGTH
-from chalicelib.services.content import Content, checked
+from chalicelib.services.content import Content, checked, filled_in
 from chalicelib.services.errors import InvalidFieldError, NotFoundError
 from chalicelib.templating.catalogue import DEFAULT, Template, shipped
 from chalicelib.templating.errors import BadVariableError, RenderingError, UnknownTemplateError
@@ -88,15 +88,14 @@ def preview(
             _preview(content.type, locale, name, Rendered(one_line(content.title), content.text))
             for locale in locales
         ]
-    variables = content.variables or {}
-    said = for_nobody(wanted, content.type, variables)
-    template = _template(said.template, content.type)
+    said = filled_in(wanted, content)
+    template, values = _template(wanted, content.type), said.variables or {}
     return [
         _preview(
             content.type,
             locale,
             name,
-            _rendered(template, content.type, said.variables, Recipient(name, locale, time_zone)),
+            _rendered(template, content.type, values, Recipient(name, locale, time_zone)),
         )
         for locale in locales
     ]
@@ -147,7 +146,7 @@ def _rendered(template: Template, type_: str, values: Mapping[str, Any], recipie
 def _check_limits(type_: str, locale: str, said: Rendered) -> None:
     limits, length = CHANNELS[type_].limits, CHANNELS[type_].length
     for what, text, most in (("title", said.title, limits.title), ("text", said.text, limits.text)):
-        if not text:
+        if not any(each.isprintable() and not each.isspace() for each in text):
             raise InvalidFieldError("variables", f"the {what} would be empty in {locale!r}")
         if length(text) > most:
             raise InvalidFieldError(
