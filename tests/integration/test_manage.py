@@ -236,7 +236,7 @@ class TestTemplates:
     ) -> None:
         (tmp_path / "offer" / "1").mkdir(parents=True)
         (tmp_path / "offer" / "1" / "template.json").write_text('{"description": "An offer"}')
-        with pytest.raises(SystemExit, match=r"error: 1 problem.*\n.*offer/1/template.json: there is no file"):
+        with pytest.raises(SystemExit, match=r"error: 1 problem.*\noffer/1/template.json: there is no file"):
             run(monkeypatch, capsys, "templates", "--folder", str(tmp_path))
         with pytest.raises(SystemExit, match="there is no folder"):
             run(monkeypatch, capsys, "templates", "--folder", str(tmp_path / "none"))
