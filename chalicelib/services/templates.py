@@ -12,7 +12,8 @@ from chalicelib.services.content import Content, checked, filled_in
 from chalicelib.services.errors import InvalidFieldError, NotFoundError
 from chalicelib.templating.catalogue import DEFAULT, Template, shipped
 from chalicelib.templating.errors import BadVariableError, RenderingError, UnknownTemplateError
-from chalicelib.templating.rendering import Recipient, Rendered, one_line, render
+from chalicelib.templating.markup import MARKUPS, parsed
+from chalicelib.templating.rendering import HTML, Recipient, Rendered, one_line, render
 from chalicelib.templating.variables import check_values
 
 PREVIEWED = "preview"
@@ -145,7 +146,10 @@ def _rendered(template: Template, type_: str, values: Mapping[str, Any], recipie
 
 def _check_limits(type_: str, locale: str, said: Rendered) -> None:
     limits, length = CHANNELS[type_].limits, CHANNELS[type_].length
-    for what, text, most in (("title", said.title, limits.title), ("text", said.text, limits.text)):
+    parts = [("title", said.title, limits.title), ("text", said.text, limits.text)]
+    if said.html is not None:
+        parts.append((HTML, parsed(said.html, MARKUPS[type_]).text, limits.text))
+    for what, text, most in parts:
         if not any(each.isprintable() and not each.isspace() for each in text):
             raise InvalidFieldError("variables", f"the {what} would be empty in {locale!r}")
         if length(text) > most:

@@ -164,6 +164,15 @@ def test_a_text_too_long_in_any_language_is_refused(world: World, newer: Any) ->
     assert refused.value.field == "variables"
 
 
+def test_markup_is_as_long_as_what_is_read_of_it(world: World, newer: Any) -> None:
+    path = newer() / "telegram.en.j2"
+    blocks = "{% block title %}A{% endblock %}{% block text %}B{% endblock %}{% block html %}@{% endblock %}"
+    path.write_text(blocks.replace("@", "<b></b>" * 1000 + "{{ order }}" * 300), "utf-8")
+    send(world, [ANNA], "order_shipped", {"order": "<"}, type="telegram")
+    with pytest.raises(InvalidFieldError, match="the html would have 3900 of 3700"):
+        send(world, [ANNA], "order_shipped", {"order": "<" * 13}, type="telegram")
+
+
 @pytest.mark.parametrize("order", ["", " \n", "\u200b"])
 def test_a_title_of_nothing_is_refused(world: World, newer: Any, order: str) -> None:
     path = newer() / "ru.j2"
