@@ -25,6 +25,7 @@ from infra import (
     rotate_key,
     smtp_login,
     telegram_bot,
+    templates_command,
     top_command,
 )
 from infra.clients import session
@@ -201,7 +202,7 @@ def _arguments() -> argparse.ArgumentParser:
 
     def command(name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, needs_stack=True)
         return added
 
     admin = command("create-administrator", _create_admin, "make an administrator; prints the password once")
@@ -275,6 +276,7 @@ def _arguments() -> argparse.ArgumentParser:
         each.add_command(command)
     dead_queues.add_commands(command)
     restore.add_commands(command)
+    templates_command.add_commands(command)
     return parser
 
 
@@ -285,7 +287,8 @@ def main() -> None:
     from chalicelib.tables.base import DATABASE_ERRORS, is_outage
 
     try:
-        use_stack(options.stack_name, options.endpoint_url)
+        if options.needs_stack:
+            use_stack(options.stack_name, options.endpoint_url)
         print(options.run(options))
     except (RefusedError, DeploymentError) as error:
         sys.exit(f"error: {error}")

@@ -2,13 +2,26 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from chalicelib.channels import CHANNELS
 from chalicelib.services import names
 from chalicelib.services.content import Content
+from chalicelib.templating.catalogue import MAX_PINNED_LENGTH, PINNED_PATTERN
+from chalicelib.templating.variables import MAX_VARIABLES, MAX_VARIABLES_BYTES
 
 Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 """An id as it is stored, which needs no check on its way out."""
@@ -98,24 +111,86 @@ Text = Annotated[
 ]
 
 
-class ContentFields(BaseModel):
-    """What a notification says."""
-
-    type: str = Field(
+Channel = Annotated[
+    str,
+    Field(
         description="The channel",
         json_schema_extra={"enum": [*sorted(CHANNELS)]},
         examples=["mail"],
         max_length=32,
+    ),
+]
+
+Variables = Annotated[
+    dict[str, Any],
+    Field(
+        max_length=MAX_VARIABLES,
+        json_schema_extra={"additionalProperties": {"type": ["string", "number"]}},
+        examples=[{"order": "A-1047"}],
+    ),
+]
+"""What a template is filled in with; the template says which, and their types."""
+
+SAID: dict[str, Any] = {"title": "Your order has been shipped", "text": "It will be with you on Friday."}
+SAID_HOW: dict[str, Any] = {
+    "oneOf": [
+        {"title": "in so many words", "required": ["title", "text"]},
+        {"title": "by a template", "required": ["template"]},
+    ]
+}
+"""Of the schema of what has ContentFields."""
+
+
+class ContentFields(BaseModel):
+    """What a notification says: a title and a text, or a template with its variables."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [SAID_HOW],
+            "examples": [{"type": "mail", **SAID, "is_express": False, "content_id": "order-1047"}],
+        }
     )
+
+    type: Channel
     title: Title = Field(
-        description="One line; a channel may take less", examples=["Your order has been shipped"]
+        default_factory=absent, description="One line; a channel may take less", examples=[SAID["title"]]
     )
-    text: Text = Field(description="Plain text; empty lines part paragraphs; a channel may take less")
+    text: Text = Field(
+        default_factory=absent,
+        description="Plain text; empty lines part paragraphs; a channel may take less",
+    )
     is_express: bool = Field(default=False, description="Urgent: by queues of its own, with priority")
     content_id: ContentId | None = Field(
         default=None, description="What it is about, in the client's own words"
     )
+    template: Annotated[str, StringConstraints(pattern=PINNED_PATTERN, max_length=MAX_PINNED_LENGTH)] = Field(
+        default_factory=absent,
+        description="In place of `title` and `text`: a template's name, for its newest version at this "
+        "moment, or name@version",
+        examples=["order_shipped"],
+    )
+    variables: Variables = Field(
+        default_factory=absent,
+        description=f"What the template is filled in with; as JSON at most {MAX_VARIABLES_BYTES} bytes",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        said = self.model_fields_set
+        if "template" not in said and (missing := [each for each in ("title", "text") if each not in said]):
+            errors = [InitErrorDetails(type="missing", loc=(each,), input={}) for each in missing]
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
+        return self
 
     @property
     def content(self) -> Content:
-        return Content(self.type, self.title, self.text, self.is_express, self.content_id)
+        # What a template is named for has no title of its own; if it was given one, that is refused.
+        return Content(
+            self.type,
+            self.title or "",
+            self.text or "",
+            self.is_express,
+            self.content_id,
+            self.template,
+            self.variables,
+        )

@@ -152,6 +152,10 @@ class FrequencyOut(FrequencySummary):
     """A frequency with all that belongs to it."""
 
     text: str
+    template: str | None = Field(description="With its version", examples=[None])
+    variables: dict[str, str | int | float] | None = Field(
+        description="What the template is filled in with", examples=[None]
+    )
     content_id: str | None
 
 
@@ -224,5 +228,9 @@ def _summary(row: Frequency) -> dict[str, Any]:
 
 def _shown(view: FrequencyView) -> FrequencyOut:
     return FrequencyOut(
-        **_summary(view.frequency), text=view.content.text, content_id=view.content.content_id
+        **_summary(view.frequency),
+        text=view.content.text,
+        template=view.content.template,
+        variables=dict(view.content.variables) if view.content.variables is not None else None,
+        content_id=view.content.content_id,
     )

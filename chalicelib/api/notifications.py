@@ -8,7 +8,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
-from chalicelib.api.fields import ContentFields, Id, Moment, Text, Title, absent
+from chalicelib.api.examples import USER
+from chalicelib.api.fields import (
+    SAID,
+    SAID_HOW,
+    ContentFields,
+    Id,
+    Moment,
+    Text,
+    Title,
+    Variables,
+    absent,
+)
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.statuses import Status
@@ -30,7 +41,18 @@ class NewNotification(ContentFields):
             "oneOf": [
                 {"title": "to users", "required": ["users"]},
                 {"title": "to an audience", "required": ["audience_id"]},
-            ]
+            ],
+            "allOf": [SAID_HOW],
+            "examples": [
+                {
+                    "type": "mail",
+                    **SAID,
+                    "is_express": False,
+                    "content_id": "order-1047",
+                    "users": [USER],
+                    "send_at": None,
+                }
+            ],
         }
     )
 
@@ -54,6 +76,10 @@ class NotificationChange(BaseModel):
     send_at: Moment = Field(default_factory=absent, description="When it is sent")
     title: Title = Field(default_factory=absent, description="One line; a channel may take less")
     text: Text = Field(default_factory=absent, description="Plain text; a channel may take less")
+    variables: Variables = Field(
+        default_factory=absent,
+        description="Of what was made of a template, in place of title and text: all its variables",
+    )
 
 
 class SubmitHeaders(BaseModel):
@@ -78,6 +104,13 @@ class NotificationHead(BaseModel):
     is_express: bool
     title: str
     text: str
+    template: str | None = Field(
+        description="With its version: title and text are then as it speaks to nobody in particular",
+        examples=[None],
+    )
+    variables: dict[str, str | int | float] | None = Field(
+        description="What the template is filled in with", examples=[None]
+    )
     content_id: str | None
     author: str = Field(description="Who sent it", examples=["application:shop", "administrator:anna"])
     created_at: str = Field(description="UTC, ISO 8601", examples=["2026-11-23T10:00:00.000Z"])
@@ -209,8 +242,10 @@ def create_notification(
     accepted = submit.submit(
         submit.Submission(
             type=body.type,
-            title=body.title,
-            text=body.text,
+            title=body.content.title,
+            text=body.content.text,
+            template=body.template,
+            variables=body.variables,
             users=body.users if "users" in body.model_fields_set else None,
             audience_id=str(body.audience_id) if "audience_id" in body.model_fields_set else None,
             is_express=body.is_express,
@@ -247,7 +282,7 @@ def change_notification(
 
     What the body does not name stays. Done again it changes nothing.
     """
-    changed = send_times.Changed(send_at=body.send_at, title=body.title, text=body.text)
+    changed = send_times.Changed(body.send_at, body.title, body.text, body.variables)
     send_times.change(str(notification_id), changed, principal, utc_now())
     return shown(notifications.find(str(notification_id), principal, utc_now()))
 

@@ -22,6 +22,7 @@ TAGS = {
     "notifications": "Say something to people, and see what became of it.",
     "users notifications": "What a user has been sent, for that user.",
     "unsubscribes": "What users refuse: everything, or a channel.",
+    "templates": "What is said again and again: files, in each language and for each channel.",
     "audiences": "Users who are sent to more than once, or who are too many for one request.",
     "notification frequencies": "What is sent again and again.",
     "contacts": "The embedded user directory: where people are reached.",
@@ -37,6 +38,7 @@ PATH_PARAMETERS = {
     "user_id": ("The id of a user: a UUID, with or without dashes", USER),
     "slug": ("Its name", "shop"),
     "audience_id": ("The id of an audience, as it was answered when it was made", BY_FORMAT["uuid"]),
+    "name": ("The name of a template", "order_shipped"),
     "number": ("The number of a part: 1, 2, …", 1),
     "token": (
         "The signed part of a link that stood in a mail",

@@ -110,5 +110,9 @@ class Channel(ABC):
         """The name of what is tried out, for an address of the sandbox: nothing is sent to it."""
         return None
 
+    def preview(self, letter: Letter) -> str | None:
+        """A letter as it is seen, whole and in the channel's markup; None where all that is seen is text."""
+        return letter.html
+
     def prepare(self) -> None:  # noqa: B027
         """Load what a send needs: at the start of a function, not within the first send's time."""

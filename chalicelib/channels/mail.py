@@ -3,7 +3,7 @@
 import os
 from contextlib import AbstractContextManager
 
-from chalicelib.channels.base import Channel, ContactField, Limits, Session
+from chalicelib.channels.base import Channel, ContactField, Letter, Limits, Session
 from chalicelib.settings import current
 
 
@@ -34,6 +34,12 @@ class MailChannel(Channel):
             ).ascii_email
         except EmailNotValidError:
             return None
+
+    def preview(self, letter: Letter) -> str:
+        """The mail's HTML."""
+        from chalicelib.channels.mail_message import render
+
+        return render("html", letter)
 
     def prepare(self) -> None:
         """Load the way by which mail is sent here, and not the other."""

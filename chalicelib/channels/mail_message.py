@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from chalicelib.channels.base import Letter
 from chalicelib.domain.times import utc_now
@@ -118,7 +119,8 @@ def render(form: str, letter: Letter) -> str:
     """One part of the mail: `form` is 'txt' or 'html'."""
     text = letter.text.replace("\r\n", "\n").strip()
     template = _templates().get_template(f"mail.{letter.locale}.{form}")
-    return template.render(letter=letter, paragraphs=_PARAGRAPHS.split(text), text=text)
+    html = None if letter.html is None else Markup(letter.html)  # noqa: S704 - escaped when it was filled in
+    return template.render(letter=letter, paragraphs=_PARAGRAPHS.split(text), text=text, html=html)
 
 
 def _one_line(title: str) -> str:

@@ -1,7 +1,9 @@
 """What a notification says, whoever has it sent: at once, or by a frequency."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from chalicelib.channels import CHANNELS
 from chalicelib.domain.times import iso
@@ -18,6 +20,35 @@ class Content:
     text: str
     is_express: bool = False
     content_id: str | None = None
+    template: str | None = None
+    """`name`, or `name@version`: title and text come from it."""
+    variables: Mapping[str, Any] | None = None
+
+
+def checked(content: Content) -> Content:
+    """The content as it is kept; InvalidFieldError for what its channel does not take.
+
+    Of a template it is the version of this moment, with title and text as for nobody in particular.
+    """
+    if content.template is not None:
+        return filled_in(content.template, content)
+    if content.variables is not None:
+        raise InvalidFieldError("variables", "are for a template, and none is named")
+    check_content(content.type, content.title, content.text)
+    return content
+
+
+def filled_in(template: str, content: Content) -> Content:
+    """What a template says; InvalidFieldError when it cannot with these variables."""
+    # Who sends no templates does not load what they need.
+    from chalicelib.services.templates import for_nobody
+
+    if content.title or content.text:
+        raise InvalidFieldError("title" if content.title else "text", "is the template's to say")
+    said = for_nobody(template, content.type, content.variables or {})
+    return replace(
+        content, title=said.title, text=said.text, template=said.template, variables=said.variables
+    )
 
 
 def check_content(type_: str, title: str, text: str) -> None:
@@ -39,6 +70,8 @@ def content_of(notification: Notification) -> Content:
         notification.text,
         notification.is_express,
         notification.content_id,
+        notification.template,
+        notification.variables,
     )
 
 
@@ -52,6 +85,8 @@ def new_notification(content: Content, notification_id: str, author: str, at: da
         type=content.type,
         title=content.title,
         text=content.text,
+        template=content.template,
+        variables=dict(content.variables) if content.variables is not None else None,
         content_id=content.content_id,
         is_express=content.is_express,
         author=author,

@@ -46,6 +46,7 @@ from chalicelib.tables.users_notifications import (
     claim_for_sending,
     write_outcome,
 )
+from chalicelib.templating.errors import TEMPLATE_ERRORS
 
 AFTER_SEND_SECONDS = 4.0
 """What an invocation keeps back for what follows a send: the outcome, the letters, the hops."""
@@ -250,6 +251,8 @@ class Delivery:
                 self._sessions[channel] = stack.enter_context(CHANNELS[channel].session())
         except (security.SecretUnavailableError, NotReadyError) as error:
             return Retryable(f"cannot send yet: {error}")
+        except TEMPLATE_ERRORS as error:
+            return Permanent(f"template: {error}")
         # Last of all, since what came before may have been slow: nothing is sent beyond the lease.
         if not self._send_fits(channel):
             return no_time_left()

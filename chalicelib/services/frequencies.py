@@ -6,7 +6,7 @@ a new version, written in the place of the one that was read.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from chalicelib.domain.lanes import shard_key
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
 from chalicelib.services import audiences
-from chalicelib.services.content import Content, check_content, content_of, new_notification
+from chalicelib.services.content import Content, checked, content_of, new_notification
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import (
     AlreadyThereError,
@@ -237,9 +237,7 @@ def _wanted_audience(wanted: Wanted, principal: Principal, now: datetime) -> Aud
 
 def _wanted_content(wanted: Wanted, principal: Principal) -> Content | None:
     if wanted.notification_id is None:
-        if wanted.content is not None:
-            check_content(wanted.content.type, wanted.content.title, wanted.content.text)
-        return wanted.content
+        return checked(wanted.content) if wanted.content is not None else None
     if wanted.content is not None:
         raise InvalidFieldError(
             "notification_id", "exactly one of notification and notification_id is needed"
@@ -247,7 +245,17 @@ def _wanted_content(wanted: Wanted, principal: Principal) -> Content | None:
     found = Notification.one(wanted.notification_id, consistent=True)
     if found is None or not principal.may_see(found.author):
         raise InvalidFieldError("notification_id", "there is no such notification")
-    return content_of(found)
+    return _taken_over(content_of(found))
+
+
+def _taken_over(content: Content) -> Content:
+    """What another notification says; a template has to be there still."""
+    if content.template is None:
+        return content
+    try:
+        return checked(replace(content, title="", text=""))
+    except InvalidFieldError as error:
+        raise InvalidFieldError("notification_id", f"it cannot be sent any more: {error}") from error
 
 
 def _content_of(row: Frequency) -> Content:

@@ -30,7 +30,8 @@ def remember_notifications(wanted: set[str]) -> None:
 def write_letter(dispatch: Dispatch, message: DeliveryMessage, attempt: int) -> Letter:
     """The letter to one recipient, to whom there were so many attempts.
 
-    NotReadyError or SecretUnavailableError when it cannot be written now.
+    NotReadyError or SecretUnavailableError when it cannot be written now; RenderingError or
+    UnknownTemplateError when its template is not what it was when it was accepted.
     """
     configured = settings.current()
     if not configured.public_url:
@@ -39,13 +40,16 @@ def write_letter(dispatch: Dispatch, message: DeliveryMessage, attempt: int) -> 
     link = security.sign_unsubscribe_link(
         security.read_secret(configured.link_secret), message.user_id, dispatch.type
     )
+    locale = message.locale if message.locale in settings.LOCALES else configured.default_locale
+    title, text, html = _said(notification, message, locale)
     return Letter(
         id=letter_id(message.dispatch_id, message.user_id),
-        title=notification.title,
-        text=notification.text,
+        title=title,
+        text=text,
+        html=html,
         address=message.address,
         name=message.name,
-        locale=message.locale if message.locale in settings.LOCALES else configured.default_locale,
+        locale=locale,
         unsubscribe_url=f"{configured.public_url}/api/v1/unsubscribes/link/{link}/",
         notification_id=notification.id,
         dispatch_id=message.dispatch_id,
@@ -53,6 +57,18 @@ def write_letter(dispatch: Dispatch, message: DeliveryMessage, attempt: int) -> 
         content_id=notification.content_id,
         attempt=attempt,
     )
+
+
+def _said(notification: Notification, message: DeliveryMessage, locale: str) -> tuple[str, str, str | None]:
+    """(title, text, markup) for a recipient."""
+    if not notification.template:
+        return notification.title, notification.text, None
+    from chalicelib.templating import catalogue, rendering
+
+    template = catalogue.shipped().find(notification.template)
+    recipient = rendering.Recipient(message.name, locale, message.time_zone)
+    said = rendering.render(template, notification.type, notification.variables or {}, recipient)
+    return said.title, said.text, said.html
 
 
 def letter_id(dispatch_id: str, user_id: str) -> str:

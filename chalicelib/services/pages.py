@@ -9,8 +9,9 @@ MAX_PAGE_BYTES = 1_000_000
 
 
 def answered_bytes(notification: Notification) -> int:
-    """What the title and the text take in an answer, at most.
+    """What the title, the text and a template's variables take in an answer, at most.
 
     Lambda writes the body as a string of ASCII: a letter that is not Latin has six bytes there.
     """
-    return len(json.dumps(notification.title)) + len(json.dumps(notification.text))
+    said = (notification.title, notification.text, notification.variables)
+    return sum(len(json.dumps(each)) for each in said)

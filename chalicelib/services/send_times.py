@@ -1,12 +1,14 @@
 """Send times: what is to be sent at a time of its own, and may be changed until then."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
-from chalicelib.services.content import check_content
+from chalicelib.services.content import Content, check_content, checked, content_of
 from chalicelib.services.errors import ConflictError, InvalidFieldError
 from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over, is_near
@@ -14,7 +16,7 @@ from chalicelib.services.notifications import visible
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audiences import keep_chunks
 from chalicelib.tables.dispatches import Dispatch, put_off_to
-from chalicelib.tables.notifications import keep_notification, set_content
+from chalicelib.tables.notifications import Notification, keep_notification, set_content
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Changed:
     send_at: datetime | None = None
     title: str | None = None
     text: str | None = None
+    variables: Mapping[str, Any] | None = None
+    """Of a template; all of them."""
 
 
 def check_send_at(send_at: datetime, posted_at: datetime, now: datetime) -> None:
@@ -42,9 +46,7 @@ def change(notification_id: str, changed: Changed, principal: Principal, now: da
     notification = visible(notification_id, principal, now)
     if notification.frequency:
         raise ConflictError(f"it is sent by the frequency {notification.frequency}: change that")
-    title = notification.title if changed.title is None else changed.title
-    text = notification.text if changed.text is None else changed.text
-    check_content(notification.type, title, text)
+    content = _content(notification, changed)
     dispatch = Dispatch.one(str(notification.dispatch_id), consistent=True)
     if dispatch is None or dispatch.due <= now:
         raise ConflictError("it is being sent, or has been: only what is not due yet can be changed")
@@ -53,9 +55,27 @@ def change(notification_id: str, changed: Changed, principal: Principal, now: da
     if changed.send_at is not None:
         check_send_at(changed.send_at, datetime.fromisoformat(notification.created_at), now)
         _put_off(dispatch, changed.send_at, now)
-    if (title, text) != (notification.title, notification.text):
-        set_content(notification.id, title, text)
+    if content != content_of(notification):
+        set_content(notification.id, content.title, content.text, content.variables)
     logger.info("changed", extra={"notification": notification.id, "by": principal.author})
+
+
+def _content(notification: Notification, changed: Changed) -> Content:
+    """What it is to say; what a template says is changed by its variables."""
+    content = content_of(notification)
+    if content.template is None:
+        if changed.variables is not None:
+            raise InvalidFieldError("variables", "it was not made of a template: change title and text")
+        title = content.title if changed.title is None else changed.title
+        text = content.text if changed.text is None else changed.text
+        check_content(content.type, title, text)
+        return replace(content, title=title, text=text)
+    for name in ("title", "text"):
+        if getattr(changed, name) is not None:
+            raise InvalidFieldError(name, f"is said by the template {content.template}: change the variables")
+    if changed.variables is None:
+        return content
+    return checked(replace(content, title="", text="", variables=changed.variables))
 
 
 def _put_off(dispatch: Dispatch, send_at: datetime, now: datetime) -> None:

@@ -1,9 +1,10 @@
 """Submit: take a notification in. After it returns, the notification is kept, whatever happens."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from chalicelib.domain.fanning import chunk_count
@@ -12,7 +13,7 @@ from chalicelib.domain.retention import is_kept
 from chalicelib.domain.times import iso
 from chalicelib.observability import ACCEPTED, DISPATCHES, about, measure
 from chalicelib.services import audiences, counting
-from chalicelib.services.content import Content, check_content, new_notification
+from chalicelib.services.content import Content, checked, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
 from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.hand_over import hand_over, is_near
@@ -42,9 +43,19 @@ class Submission:
     audience_id: str | None = None
     is_express: bool = False
     content_id: str | None = None
+    template: str | None = None
+    """In place of title and text, which are empty then; with its `variables`."""
+    variables: Mapping[str, Any] | None = None
     send_at: datetime | None = None
     key: str | None = None
     body_hash: str = ""
+
+    @property
+    def content(self) -> Content:
+        """What is said."""
+        return Content(
+            self.type, self.title, self.text, self.is_express, self.content_id, self.template, self.variables
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class _Ids:
 
 def submit(submission: Submission, principal: Principal, now: datetime) -> Accepted:
     """Check, write down, hand to fan out. Every write can be run again with the same ids."""
+    content = checked(_pinned(submission, principal, now).content)
     _check(submission)
     _check_send_at(submission, principal, now)
     users = list(dict.fromkeys(submission.users or ()))
@@ -74,7 +86,7 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
     if submission.audience_id is not None:
         recipients = _recipients(submission, submission.audience_id, principal, now)
     ids = _choose_ids(submission, principal, now)
-    notification, dispatch = _rows(submission, principal, ids, recipients)
+    notification, dispatch = _rows(submission, content, principal, ids, recipients)
     with about(notification=ids.notification, dispatch=ids.dispatch):
         found = Dispatch.one(ids.dispatch, consistent=True) if ids.is_repeat else None
         figures = {} if found else {ACCEPTED: recipients, DISPATCHES: 1}
@@ -94,7 +106,6 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
 
 
 def _check(submission: Submission) -> None:
-    check_content(submission.type, submission.title, submission.text)
     if submission.audience_id is not None:
         if submission.users is not None:
             raise InvalidFieldError("audience_id", "in place of users, not beside them")
@@ -105,6 +116,15 @@ def _check(submission: Submission) -> None:
         raise InvalidFieldError("users", "at least one user is needed")
     if len(submission.users) > MAX_USERS:
         raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
+
+
+def _pinned(submission: Submission, principal: Principal, now: datetime) -> Submission:
+    """A repeat means the version of the first time, also when there is a newer one since."""
+    if submission.template is None or "@" in submission.template:
+        return submission
+    known = _known_request(submission, principal, now)
+    found = Notification.one(known.notification_id, consistent=True) if known else None
+    return replace(submission, template=found.template) if found and found.template else submission
 
 
 def _check_send_at(submission: Submission, principal: Principal, now: datetime) -> None:
@@ -166,13 +186,10 @@ def _choose_ids(submission: Submission, principal: Principal, now: datetime) -> 
 
 
 def _rows(
-    submission: Submission, principal: Principal, ids: _Ids, recipients: int
+    submission: Submission, content: Content, principal: Principal, ids: _Ids, recipients: int
 ) -> tuple[Notification, Dispatch]:
     due = submission.send_at or ids.created_at
     expires_at = dispatch_kept_until(due, chunk_count(recipients))
-    content = Content(
-        submission.type, submission.title, submission.text, submission.is_express, submission.content_id
-    )
     notification = new_notification(content, ids.notification, principal.author, ids.created_at)
     notification.dispatch_id, notification.expires_at = ids.dispatch, expires_at
     dispatch = Dispatch(

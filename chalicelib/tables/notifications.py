@@ -1,9 +1,11 @@
 """Notifications: what is said."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
@@ -40,6 +42,10 @@ class Notification(Table):
     type = UnicodeAttribute()
     title = UnicodeAttribute()
     text = UnicodeAttribute()
+    template = UnicodeAttribute(
+        null=True
+    )  # name@version; title and text are as it speaks to nobody in particular
+    variables = JSONAttribute(null=True)  # what the template is filled in with
     content_id = UnicodeAttribute(null=True)
     is_express = BooleanAttribute()
     author = UnicodeAttribute()
@@ -57,13 +63,16 @@ def author_month(author: str, month: str) -> str:
     return f"{author}#{month}"
 
 
-def set_content(notification_id: str, title: str, text: str) -> None:
+def set_content(
+    notification_id: str, title: str, text: str, variables: Mapping[str, Any] | None = None
+) -> None:
     """Have a notification say something else, if it is there. Done again it is the same."""
     row = Notification
+    actions = [row.title.set(title), row.text.set(text)]
+    if variables is not None:
+        actions.append(row.variables.set(variables))
     with suppress(ConditionFailedError):
-        row.change(
-            notification_id, actions=[row.title.set(title), row.text.set(text)], condition=row.id.exists()
-        )
+        row.change(notification_id, actions=actions, condition=row.id.exists())
 
 
 def let_notification_expire(notification_id: str, at: datetime) -> None:

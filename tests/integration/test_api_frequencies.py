@@ -61,7 +61,8 @@ def test_from_its_making_to_its_end(world: World, api: Api) -> None:
         "is_paused": False, "period": 3600, "cron": None, "time_zone": "UTC", "starts_at": None,
         "ends_at": None,
         "next_run_at": runs[0], "next_runs": runs, "type": "mail", "title": "News", "is_express": False,
-        "text": "There is something new.", "content_id": None, "recipients": 2,
+        "text": "There is something new.", "template": None, "variables": None, "content_id": None,
+        "recipients": 2,
         "created_at": iso(START), "updated_at": iso(START),
         "notification_id": made["notification_id"], "audience_id": made["audience_id"],
     }  # fmt: skip

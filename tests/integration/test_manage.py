@@ -212,3 +212,66 @@ def test_a_user_is_exported_and_erased(
     assert "is erased" in run(monkeypatch, capsys, "erase", user_id(1))
     left = json.loads(run(monkeypatch, capsys, "export-user", user_id(1)))
     assert (left["results"], left["contact"], left["unsubscribe"]["channels"]) == ([], None, ["*"])
+
+
+class TestTemplates:
+    """The commands of those who write templates; they ask no deployment."""
+
+    @pytest.fixture(autouse=True)
+    def _without_a_stack(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(stack_name: str, endpoint_url: str | None) -> None:
+            raise AssertionError("a stack was asked for")
+
+        monkeypatch.setattr(manage, "use_stack", refuse)
+
+    def test_they_are_listed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        listed = run(monkeypatch, capsys, "templates").splitlines()
+        (line,) = [each for each in listed if each.startswith("order_shipped@1 ")]
+        assert "order, [tracking_url]: An order is on its way" in line
+
+    def test_what_is_wrong_with_their_files_is_printed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "offer" / "1").mkdir(parents=True)
+        (tmp_path / "offer" / "1" / "template.json").write_text('{"description": "An offer"}')
+        with pytest.raises(SystemExit, match=r"error: 1 problem.*\noffer/1/template.json: there is no file"):
+            run(monkeypatch, capsys, "templates", "--folder", str(tmp_path))
+        with pytest.raises(SystemExit, match="there is no folder"):
+            run(monkeypatch, capsys, "templates", "--folder", str(tmp_path / "none"))
+
+    def test_one_is_previewed_with_a_files_variables(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        values = tmp_path / "variables.json"
+        values.write_text('{"order": "B-2"}')
+        options = ("--locale", "ru", "--variables", str(values), "--recipient", "Анна")
+        shown = run(monkeypatch, capsys, "preview-template", "order_shipped@1", *options)
+        assert shown.startswith("--- order_shipped@1, mail, ru\n\nЗаказ B-2 отправлен\n")
+        assert "<p>Здравствуйте, Анна!</p>" in shown
+        both = run(monkeypatch, capsys, "preview-template", "meeting", "--type", "telegram")
+        assert both.count("--- meeting@1, telegram, ") == 2
+
+    @pytest.mark.parametrize(
+        ("name", "said", "reason"),
+        [
+            ("order_shipped@1", "{}", "order: required"),
+            ("order_shipped@1", "[]", "must hold a JSON object"),
+            ("order_shipped@1", "{", "cannot be read"),
+            ("order_sent", "{}", "there is no template 'order_sent'"),
+        ],
+    )
+    def test_what_cannot_be_previewed_is_one_line(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        name: str,
+        said: str,
+        reason: str,
+    ) -> None:
+        values = tmp_path / "variables.json"
+        values.write_text(said)
+        with pytest.raises(SystemExit, match=reason):
+            run(monkeypatch, capsys, "preview-template", name, "--variables", str(values))

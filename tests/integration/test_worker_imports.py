@@ -27,7 +27,7 @@ FORBIDDEN = {
     "fan_out": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "sweep": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "dead_letters": (*API_ONLY, *SENDING),
-    "deliver": (*API_ONLY, "dns"),
+    "deliver": (*API_ONLY, "dns", "chalicelib.templating.rendering"),
 }
 
 
@@ -55,3 +55,9 @@ def test_how_long_a_worker_takes_beside_boto3(worker: str) -> None:
     (taken,) = map(float, run(clock.format(f"{clients}; import chalicelib.workers.{worker}")))
     print(f"{worker}: {taken / floor:.2f} times boto3 with its two clients")  # noqa: T201
     assert taken > 0 < floor
+
+
+@pytest.mark.parametrize("module", ["app", "chalicelib.services.frequencies", "chalicelib.services.submit"])
+def test_who_takes_notifications_in_loads_no_templates_until_one_is_named(module: str) -> None:
+    loaded = set(run(f"import sys, {module}; print(*sys.modules)"))
+    assert loaded.isdisjoint({"chalicelib.templating.rendering", "chalicelib.services.templates"})

@@ -351,7 +351,6 @@ class Deployment:
         text: str = "There is something new.",
         content_id: str | None = None,
         key: str | None = None,
-        channel: str = "mail",
     ) -> Sent:
         """Post a notification for these users; `key` is its Idempotency-Key."""
         body = {

@@ -127,6 +127,7 @@ MADE: dict[tuple[str, str], Callable[[Principal], str]] = {
     ("applications", "slug"): _application,
     ("notification frequencies", "slug"): _frequency,
     ("contacts", "user_id"): _contact,
+    ("templates", "name"): lambda _: "order_shipped",
     ("users", "user_id"): lambda _: str(uuid.uuid4()),
 }
 """What a path names, by the operation or its tag (where it matters) and the parameter."""
