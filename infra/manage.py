@@ -25,6 +25,7 @@ from infra import (
     rotate_key,
     smtp_login,
     top_command,
+    webhook_secret,
 )
 from infra.clients import session
 from infra.deploy import function_environment
@@ -269,6 +270,7 @@ def _arguments() -> argparse.ArgumentParser:
         smtp_login,
         application_password,
         failures,
+        webhook_secret,
     ):
         each.add_command(command)
     dead_queues.add_commands(command)

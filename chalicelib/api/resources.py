@@ -12,6 +12,7 @@ from chalicelib.api import (
     unsubscribes,
     users,
     users_notifications,
+    webhooks,
 )
 from chalicelib.api.endpoints import Endpoint
 
@@ -28,6 +29,7 @@ ENDPOINTS: list[Endpoint] = [
         frequencies,
         unsubscribes,
         contacts,
+        webhooks,
         users,
     )
     for endpoint in module.resource.endpoints
