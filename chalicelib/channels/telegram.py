@@ -46,7 +46,7 @@ class TelegramChannel(Channel):
         return name_of_chat(address)
 
     def longest_send_seconds(self) -> float:
-        raise NotImplementedError
+        return 5.0
 
     def session(self) -> AbstractContextManager[Session]:
         raise NotImplementedError

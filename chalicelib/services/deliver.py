@@ -305,7 +305,8 @@ class Delivery:
             return
         tally = self._after.tally(job.dispatch)
         tally.figures[_metric_of(outcome.status, result)] += 1
-        if result is not None:
+        is_tried_out = CHANNELS[job.dispatch.type].sandbox(job.incoming.message.address) is not None
+        if result is not None and not is_tried_out:  # else a client's trial would call the operator
             tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
         if outcome.status is Status.SENT:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))

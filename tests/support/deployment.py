@@ -57,6 +57,7 @@ PARAMETERS = {
     # A deployment keeps what it is not told: whatever a test changes has to stand here.
     "Directory": "table",
     "UserAuth": "key",
+    "WebhookNetworks": "",
 }
 
 API = "APIHandler"
