@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.channels import public_http, webhook
 from chalicelib.channels.base import Session
@@ -246,3 +248,13 @@ def test_no_reason_has_a_path(receiver: WebhookReceiver, sender: Session) -> Non
         result = send(sender, receiver.url(f"/{KEY}?{KEY}"))
         assert re.search(r"127\.0\.0\.1: status", str(result))
         assert KEY not in str(result)
+
+
+@given(
+    st.text(st.characters(codec="latin-1"), max_size=40)
+    | st.integers().map(str)
+    | st.datetimes().map(format_datetime)
+)
+def test_whatever_a_receiver_says_to_wait_is_bounded_or_nothing(text: str) -> None:
+    wait = webhook._wait_of(text, NOW)
+    assert wait is None or LEAST_WAIT_SECONDS <= wait <= LONGEST_WAIT_SECONDS

@@ -5,6 +5,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.channels import webhook
 from chalicelib.channels.base import Session
@@ -197,3 +199,10 @@ def test_a_url_in_its_normal_form(monkeypatch: pytest.MonkeyPatch, given: str, n
 )  # fmt: skip
 def test_what_is_no_url_that_is_posted_to(monkeypatch: pytest.MonkeyPatch, url: str | None) -> None:
     assert address_of(monkeypatch, url) is None
+
+
+@given(st.text(max_size=40) | st.from_regex(r"https://[^/]{0,30}(/.{0,30})?", fullmatch=True))
+def test_whatever_stands_in_a_contact_is_a_normal_form_or_nothing(text: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        normal = address_of(monkeypatch, text)
+        assert normal is None or (normal.isascii() and address_of(monkeypatch, normal) == normal)
