@@ -91,6 +91,10 @@ def _curl(name: str, operation: Operation, content_type: str | None, body: Any) 
     if content_type:
         text = body if isinstance(body, str) else compact(body)
         words.append(f"--data-binary {_quoted(text)}")
+    for each in operation.get("parameters", []):
+        if each["in"] == "query" and each["required"]:
+            example = f"{each['name']}={each['schema']['examples'][0]}"
+            words.append(f"--get --data-urlencode {_quoted(example)}")
     lines = [f"curl -sS {words[0]}"]
     for word in words[1:]:
         if len(lines[-1] + word) < WIDTH - 4 and "\n" not in word:

@@ -27,6 +27,7 @@ from infra import (
     telegram_bot,
     templates_command,
     top_command,
+    webhook_secret,
 )
 from infra.clients import session
 from infra.deploy import function_environment
@@ -272,6 +273,7 @@ def _arguments() -> argparse.ArgumentParser:
         telegram_bot,
         application_password,
         failures,
+        webhook_secret,
     ):
         each.add_command(command)
     dead_queues.add_commands(command)

@@ -5,6 +5,9 @@ from typing import Any
 
 import yaml
 
+from chalicelib.channels import CHANNELS
+from infra.channel_alarms import of_other_channels
+
 PARTS = Path(__file__).parent / "template"
 
 
@@ -51,7 +54,7 @@ def dump_template(template: dict[str, Any]) -> str:
 
 
 def join_parts(folder: Path = PARTS) -> dict[str, Any]:
-    """All parts as one template; a name that two parts define is an error."""
+    """All parts as one template, with all channels' alarms; a name that two parts define is an error."""
     joined: dict[str, Any] = {}
     for path in sorted(folder.glob("*.yaml")):
         for section, content in read_template(path).items():
@@ -62,4 +65,5 @@ def join_parts(folder: Path = PARTS) -> dict[str, Any]:
             if twice := known.keys() & content.keys():
                 raise ValueError(f"{path.name} defines {sorted(twice)} of {section} again")
             known.update(content)
-    return joined
+    resources = joined.get("Resources", {})
+    return joined | ({"Resources": resources | of_other_channels(resources, CHANNELS)} if resources else {})

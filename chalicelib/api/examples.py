@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.channels import CONTACT_FIELDS
+
 Schema = Mapping[str, Any]
 
 MAX_DEPTH = 8
@@ -56,9 +58,8 @@ BY_NAME: dict[str, Any] = {
     "is_correct_contacts": True,
     "scopes": ["read", "send"],
     "name": "Anna",
-    "email": "anna@example.com",
+    **{field.name: field.example for field in CONTACT_FIELDS.values()},
     "address": "anna@example.com",
-    "chat_id": "-1001234567890",
     "locale": "en",
     "time_zone": "Europe/Moscow",
     "erased_at": None,

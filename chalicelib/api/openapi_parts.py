@@ -26,6 +26,7 @@ TAGS = {
     "audiences": "Users who are sent to more than once, or who are too many for one request.",
     "notification frequencies": "What is sent again and again.",
     "contacts": "The embedded user directory: where people are reached.",
+    "webhooks": "By what receivers check what is posted to them.",
     "users": "All that is kept about one user, exported or erased.",
     "telegram": "The bot of Telegram: chats are connected with users.",
     "tokens": "Administrators log in.",

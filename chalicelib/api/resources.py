@@ -14,6 +14,7 @@ from chalicelib.api import (
     unsubscribes,
     users,
     users_notifications,
+    webhooks,
 )
 from chalicelib.api.endpoints import Endpoint
 
@@ -31,6 +32,7 @@ ENDPOINTS: list[Endpoint] = [
         templates,
         unsubscribes,
         contacts,
+        webhooks,
         users,
         telegram,
     )

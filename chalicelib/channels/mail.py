@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager
 
 from chalicelib.channels.base import Channel, ContactField, Letter, Limits, Session
+from chalicelib.channels.sandbox import DOMAIN
 from chalicelib.settings import current
 
 
@@ -40,6 +41,11 @@ class MailChannel(Channel):
         from chalicelib.channels.mail_message import render
 
         return render("html", letter)
+
+    def sandbox(self, address: str) -> str | None:
+        """`NAME@sandbox.vestnik.example`; a `+tag` behind the name makes a fresh address."""
+        local, _, domain = address.rpartition("@")
+        return local.partition("+")[0].lower() if domain == DOMAIN else None
 
     def prepare(self) -> None:
         """Load the way by which mail is sent here, and not the other."""

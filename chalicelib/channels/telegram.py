@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 
 from chalicelib.channels.base import Channel, ContactField, Limits, Session
+from chalicelib.channels.sandbox import name_of_chat
 from chalicelib.domain.chat_ids import chat_id_of
 from chalicelib.settings import current
 
@@ -43,6 +44,10 @@ class TelegramChannel(Channel):
     def address_pause(self, address: str) -> float:
         """A group's chat id is negative."""
         return GROUP_PAUSE_SECONDS if address.startswith("-") else CHAT_PAUSE_SECONDS
+
+    def sandbox(self, address: str) -> str | None:
+        """Chat ids that Telegram never gives; see `sandbox.CHATS`."""
+        return name_of_chat(address)
 
     def prepare(self) -> None:
         """Load the session, and what certificates are checked by."""

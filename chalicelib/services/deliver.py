@@ -11,6 +11,7 @@ from datetime import datetime
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import NotReadyError, Session
+from chalicelib.channels.sandbox import BOUNCED, SandboxSession, bounces
 from chalicelib.domain.backoff import retry_pause
 from chalicelib.domain.fanning import chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
@@ -247,8 +248,7 @@ class Delivery:
         channel = job.dispatch.type
         try:
             letter = write_letter(job.dispatch, job.incoming.message, int(job.row.attempts))
-            if channel not in self._sessions:
-                self._sessions[channel] = stack.enter_context(CHANNELS[channel].session())
+            session = self._session(channel, letter.address, stack)
         except (security.SecretUnavailableError, NotReadyError) as error:
             return Retryable(f"cannot send yet: {error}")
         except TEMPLATE_ERRORS as error:
@@ -256,7 +256,15 @@ class Delivery:
         # Last of all, since what came before may have been slow: nothing is sent beyond the lease.
         if not self._send_fits(channel):
             return no_time_left()
-        return self._sessions[channel].send(letter, self._seconds_to_send)
+        return session.send(letter, self._seconds_to_send)
+
+    def _session(self, channel: str, address: str, stack: ExitStack) -> Session:
+        """The channel's, opened at its first letter; for an address of the sandbox one that sends nothing."""
+        if CHANNELS[channel].sandbox(address) is not None:
+            return SandboxSession(CHANNELS[channel])
+        if channel not in self._sessions:
+            self._sessions[channel] = stack.enter_context(CHANNELS[channel].session())
+        return self._sessions[channel]
 
     def _settle(self, job: _Job, result: SendResult | None) -> None:
         outcome = outcome_of(job.row, result, self._lane, self._clock())
@@ -267,15 +275,14 @@ class Delivery:
             return
         tally = self._after.tally(job.dispatch)
         tally.figures[metric_of(outcome.status, result)] += 1
-        if result is not None:
+        is_tried_out = CHANNELS[job.dispatch.type].sandbox(job.incoming.message.address) is not None
+        if result is not None and not is_tried_out:  # else a client's trial would call the operator
             tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
         if outcome.status is Status.SENT:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)
-            if isinstance(result, Permanent) and result.is_wrong_contact:
-                address = job.incoming.message.address
-                remember_wrong(job.dispatch.type, address, result.reason, self._clock())
+            self._remember_wrong(job, result)
             return
         delay = delay_until(outcome.not_before or outcome.at, self._clock())
         self._after.hop(job.incoming, job.dispatch, delay)
@@ -283,6 +290,13 @@ class Delivery:
             # It was unsent, though the queue had taken it, and its letter still says so.
             message = job.incoming.message
             clear_unsent_letter(message.dispatch_id, message.chunk, message.position)
+
+    def _remember_wrong(self, job: _Job, result: SendResult | None) -> None:
+        channel, address = job.dispatch.type, job.incoming.message.address
+        if isinstance(result, Permanent) and result.is_wrong_contact:
+            remember_wrong(channel, address, result.reason, self._clock())
+        elif isinstance(result, Accepted) and bounces(CHANNELS[channel], address):
+            remember_wrong(channel, address, BOUNCED, self._clock())
 
     def _record(self, row: UsersNotification, outcome: Outcome) -> bool:
         """Write the outcome. Of what was sent, again and again while there is time: else it is sent twice."""

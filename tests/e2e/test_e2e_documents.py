@@ -123,11 +123,11 @@ def test_the_commands_of_a_document_work(document: Path, mail_server: MailServer
         "OLD": "HEAD~1",
         "$M top": "$M top --once",  # it would go on
     }
-    is_readme = document.name == "README.md"
+    starts_itself = "make run" in blocks(document)[0].text
     kept = set(PROJECT.glob("kept-*.json"))
-    started = a_machine_on_which_nothing_runs if is_readme else an_account_with_nothing_in_it
+    started = a_machine_on_which_nothing_runs if starts_itself else an_account_with_nothing_in_it
     with started(tmp_path) as environment:
-        if is_readme:
+        if starts_itself:
             examples |= {str(default): environment[port_variable(name)] for name, default, _ in PORTS}
             examples[".local"] = environment["VESTNIK_DATA"]
         try:

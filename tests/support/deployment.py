@@ -59,6 +59,7 @@ PARAMETERS = {
     "UserAuth": "key",
     "TelegramApiUrl": "http://127.0.0.1:1",
     "ChannelRates": "",
+    "WebhookNetworks": "",
 }
 
 API = "APIHandler"

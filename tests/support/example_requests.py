@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from chalicelib import security, settings
@@ -59,6 +60,12 @@ def example_request(name: str, owner: Principal) -> ExampleRequest:
             make = next((MADE[kind] for kind in kinds if kind in MADE), None)
             assert make is not None, f"example_requests.MADE: what is a {parameter['name']} of {tag}?"
             path = path.replace(f"{{{parameter['name']}}}", make(owner))
+    needed = {
+        each["name"]: each["schema"]["examples"][0]
+        for each in operation.get("parameters", [])
+        if each["in"] == "query" and each["required"]
+    }
+    path += f"?{urlencode(needed)}" if needed else ""
     content_type, body = _body(name, operation)
     status = next(iter(operation.get("responses", {"200": {}})))
     return ExampleRequest(method, path, content_type, body, int(status), HEADERS.get(name, {}))

@@ -66,7 +66,7 @@ def test_an_alarm_has_its_section_and_calls_somebody(name: str) -> None:
 
 def name_in_runbook(name: str) -> str:
     """The alarm's name, or `…Errors`, which stands for all that end so."""
-    endings = ("QueueAge", "Errors", "Throttles", "DeadLettersWait", "TableThrottles")
+    endings = ("QueueAge", "Errors", "Throttles", "DeadLettersWait", "TableThrottles", "NotTaken", "Latency")
     return "|".join([name, *(f"…{ending}" for ending in endings if name.endswith(ending))])
 
 
