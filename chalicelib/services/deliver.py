@@ -11,7 +11,7 @@ from datetime import datetime
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import NotReadyError, Session
-from chalicelib.channels.sandbox import BOUNCED, SandboxSession, bounces
+from chalicelib.channels.sandbox import SandboxSession
 from chalicelib.domain.backoff import retry_pause
 from chalicelib.domain.fanning import chunk_due, delay_until
 from chalicelib.domain.lanes import Lane
@@ -31,7 +31,7 @@ from chalicelib.services.outcomes import metric_of, outcome_of
 from chalicelib.services.pacing import ComeBack, Turns
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
-from chalicelib.services.suppressing import remember_wrong
+from chalicelib.services.suppressing import learn_of_address
 from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.frequencies import Frequency
@@ -282,7 +282,7 @@ class Delivery:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)
-            self._remember_wrong(job, result)
+            learn_of_address(job.dispatch.type, job.incoming.message.address, result, self._clock())
             return
         delay = delay_until(outcome.not_before or outcome.at, self._clock())
         self._after.hop(job.incoming, job.dispatch, delay)
@@ -290,13 +290,6 @@ class Delivery:
             # It was unsent, though the queue had taken it, and its letter still says so.
             message = job.incoming.message
             clear_unsent_letter(message.dispatch_id, message.chunk, message.position)
-
-    def _remember_wrong(self, job: _Job, result: SendResult | None) -> None:
-        channel, address = job.dispatch.type, job.incoming.message.address
-        if isinstance(result, Permanent) and result.is_wrong_contact:
-            remember_wrong(channel, address, result.reason, self._clock())
-        elif isinstance(result, Accepted) and bounces(CHANNELS[channel], address):
-            remember_wrong(channel, address, BOUNCED, self._clock())
 
     def _record(self, row: UsersNotification, outcome: Outcome) -> bool:
         """Write the outcome. Of what was sent, again and again while there is time: else it is sent twice."""

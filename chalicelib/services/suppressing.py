@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from chalicelib.channels import CHANNELS
+from chalicelib.channels.sandbox import BOUNCED, bounces
+from chalicelib.domain.results import Accepted, Permanent, SendResult
 from chalicelib.domain.times import utc_now
 from chalicelib.kept import Kept
 from chalicelib.observability import logger
@@ -28,6 +31,14 @@ def suppressed(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
         prints = suppressions.read_prints(channel)
         _prints.put(channel, prints, now)
     return suppressions.suppressed_among(channel, addresses, prints) if prints else {}
+
+
+def learn_of_address(channel: str, address: str, result: SendResult | None, at: datetime) -> None:
+    """What a channel has answered may say that nobody is at an address."""
+    if isinstance(result, Permanent) and result.is_wrong_contact:
+        remember_wrong(channel, address, result.reason, at)
+    elif isinstance(result, Accepted) and bounces(CHANNELS[channel], address):
+        remember_wrong(channel, address, BOUNCED, at)
 
 
 def remember_wrong(channel: str, address: str, reason: str, at: datetime) -> None:
