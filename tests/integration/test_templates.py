@@ -1,47 +1,23 @@
 """What is sent by a template: filled in for each recipient, by the version of when it was accepted."""
 
-import itertools
 import json
-import shutil
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from chalicelib.channels.base import Letter
 from chalicelib.domain.results import Permanent
-from chalicelib.domain.times import iso, later
-from chalicelib.services import export, frequencies, notification_list, send_times
-from chalicelib.services import templates as templates_service
-from chalicelib.services.content import Content
+from chalicelib.services import export, notification_list
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError
-from chalicelib.services.frequencies import Wanted
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS, send_failed_again
-from chalicelib.services.send_times import Changed
 from chalicelib.services.submit import submit
-from chalicelib.tables.dispatches import Dispatch
-from chalicelib.tables.notifications import Notification
-from chalicelib.templating import catalogue
-from chalicelib.templating.catalogue import ROOT, Catalogue
-from tests.support.aws import Row, World
-from tests.support.factories import SHOP, START, address_of, submission, user_id, user_ids
+from tests.support.aws import World
+from tests.support.factories import SHOP, address_of, user_ids
+from tests.support.templates import ORDER, Deploy, by_template, deployer, send, stored
 
-ORDER = {"order": "A-1 <b>"}
 MEETING = {"topic": "Plans", "starts_at": "2026-11-27T21:30:00Z", "place": "Room 4"}
 ANNA, BORIS, CARL = user_ids(3)
-
-
-def by_template(users: list[str], template: str, variables: dict[str, Any], **changes: Any) -> Any:
-    return submission(users, title="", text="", template=template, variables=variables, **changes)
-
-
-def send(
-    world: World, users: list[str], template: str, variables: dict[str, Any], **changes: Any
-) -> Dispatch:
-    dispatch = submit(by_template(users, template, variables, **changes), SHOP, world.clock()).dispatch
-    world.check()
-    return dispatch
 
 
 def letters(world: World) -> dict[str, Letter]:
@@ -49,31 +25,9 @@ def letters(world: World) -> dict[str, Letter]:
     return {letter.address: letter for letter in world.channel.sent}
 
 
-def stored(world: World) -> Row:
-    (row,) = world.table("NOTIFICATIONS_TABLE")
-    return row
-
-
 @pytest.fixture
-def newer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Deploys another version of `order_shipped`, when it is called; `without` are versions that are gone."""
-
-    numbers = itertools.count(1)
-
-    def deploy(source: str = "", without: tuple[int, ...] = ()) -> Path:
-        root = tmp_path / f"templates-{next(numbers)}"  # what was read of a path stays read
-        shutil.copytree(ROOT, root)
-        shutil.copytree(root / "order_shipped" / "1", root / "order_shipped" / "3")
-        if source:
-            (root / "order_shipped" / "1" / "en.j2").write_text(source)
-        for version in without:
-            shutil.rmtree(root / "order_shipped" / str(version))
-        deployed = Catalogue(root)
-        monkeypatch.setattr(catalogue, "shipped", lambda: deployed)
-        monkeypatch.setattr(templates_service, "shipped", lambda: deployed)
-        return root / "order_shipped" / "3"
-
-    return deploy
+def newer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deploy:
+    return deployer(monkeypatch, tmp_path)
 
 
 def test_each_recipient_reads_their_own_language_time_and_name(world: World) -> None:
@@ -146,7 +100,7 @@ def test_a_title_beside_a_template_and_variables_without_one_are_refused(world: 
 
 
 def test_a_channel_that_a_template_has_no_files_for_is_refused(
-    world: World, newer: Any, tmp_path: Path
+    world: World, newer: Deploy, tmp_path: Path
 ) -> None:
     folder = newer()
     for locale in ("en", "ru"):
@@ -155,7 +109,7 @@ def test_a_channel_that_a_template_has_no_files_for_is_refused(
         send(world, [ANNA], "order_shipped", ORDER)
 
 
-def test_a_text_too_long_in_any_language_is_refused(world: World, newer: Any) -> None:
+def test_a_text_too_long_in_any_language_is_refused(world: World, newer: Deploy) -> None:
     path = newer() / "ru.j2"
     long = "{{ recipient.name }}" * 500  # of the longest name
     path.write_text(path.read_text("utf-8").replace("{% block text %}", "{% block text %}" + long), "utf-8")
@@ -164,7 +118,7 @@ def test_a_text_too_long_in_any_language_is_refused(world: World, newer: Any) ->
     assert refused.value.field == "variables"
 
 
-def test_markup_is_as_long_as_what_is_read_of_it(world: World, newer: Any) -> None:
+def test_markup_is_as_long_as_what_is_read_of_it(world: World, newer: Deploy) -> None:
     path = newer() / "telegram.en.j2"
     blocks = "{% block title %}A{% endblock %}{% block text %}B{% endblock %}{% block html %}@{% endblock %}"
     path.write_text(blocks.replace("@", "<b></b>" * 1000 + "{{ order }}" * 300), "utf-8")
@@ -174,14 +128,14 @@ def test_markup_is_as_long_as_what_is_read_of_it(world: World, newer: Any) -> No
 
 
 @pytest.mark.parametrize("order", ["", " \n", "\u200b"])
-def test_a_title_of_nothing_is_refused(world: World, newer: Any, order: str) -> None:
+def test_a_title_of_nothing_is_refused(world: World, newer: Deploy, order: str) -> None:
     path = newer() / "ru.j2"
     path.write_text("{% block title %}{{ order }}{% endblock %}{% block text %}x{% endblock %}", "utf-8")
     with pytest.raises(InvalidFieldError, match="the title would be empty in 'ru'"):
         send(world, [ANNA], "order_shipped", {"order": order})
 
 
-def test_a_newer_version_changes_nothing_that_was_accepted(world: World, newer: Any) -> None:
+def test_a_newer_version_changes_nothing_that_was_accepted(world: World, newer: Deploy) -> None:
     world.knows([ANNA])
     send(world, [ANNA], "order_shipped@1", ORDER)
     newer()
@@ -191,7 +145,7 @@ def test_a_newer_version_changes_nothing_that_was_accepted(world: World, newer: 
     assert {row["template"] for row in rows} == {"order_shipped@1", "order_shipped@3"}
 
 
-def test_a_repeat_means_the_version_of_the_first_time(world: World, newer: Any) -> None:
+def test_a_repeat_means_the_version_of_the_first_time(world: World, newer: Deploy) -> None:
     newer(without=(2,))
     asked = by_template([ANNA], "order_shipped", ORDER, key="k", body_hash="h")
     first = submit(asked, SHOP, world.clock())
@@ -210,7 +164,7 @@ def test_a_repeat_means_the_version_of_the_first_time(world: World, newer: Any) 
         submit(by_template([ANNA], "order_shipped", ORDER, key="k", body_hash="i"), SHOP, world.clock())
 
 
-def test_a_version_that_is_gone_fails_for_good_and_says_so(world: World, newer: Any) -> None:
+def test_a_version_that_is_gone_fails_for_good_and_says_so(world: World, newer: Deploy) -> None:
     world.knows([ANNA])
     dispatch = send(world, [ANNA], "order_shipped@1", ORDER)
     newer(without=(1,))
@@ -221,7 +175,7 @@ def test_a_version_that_is_gone_fails_for_good_and_says_so(world: World, newer: 
     assert not world.crashes
 
 
-def test_a_template_that_breaks_at_a_sending_fails_for_good_and_says_so(world: World, newer: Any) -> None:
+def test_a_template_that_breaks_at_a_sending_fails_for_good_and_says_so(world: World, newer: Deploy) -> None:
     world.knows([ANNA, BORIS])
     world.knows([BORIS], locale="ru")
     dispatch = send(world, [ANNA, BORIS], "order_shipped@1", ORDER)
@@ -261,103 +215,3 @@ def test_lists_and_the_export_show_it(world: World) -> None:
     (row,) = export.export(ANNA, None, 10).rows
     assert row.notification is not None
     assert row.notification.title == "Your order A-1 <b> has been shipped"
-
-
-class TestChanges:
-    """Of what is not due yet."""
-
-    def change(self, world: World, dispatch: Dispatch, **changed: Any) -> None:
-        send_times.change(dispatch.notification_id, Changed(**changed), SHOP, world.clock())
-
-    def scheduled(self, world: World) -> Dispatch:
-        world.knows([ANNA])
-        return send(world, [ANNA], "order_shipped@1", ORDER, send_at=later(START, 600))
-
-    def test_the_variables_are_changed_all_at_once(self, world: World, newer: Any) -> None:
-        dispatch = self.scheduled(world)
-        newer()  # it keeps its version
-        self.change(world, dispatch, variables={"order": "B-2", "tracking_url": "https://example.com/"})
-        row = stored(world)
-        assert (row["template"], row["title"]) == ("order_shipped@1", "Your order B-2 has been shipped")
-        self.change(world, dispatch, variables={"order": "B-3"})
-        world.live(700)
-        (letter,) = world.channel.sent
-        assert (letter.title, letter.text) == (
-            "Your order B-3 has been shipped", "Your order B-3 is on its way.",
-        )  # fmt: skip
-
-    def test_what_the_template_says_is_not_changed(self, world: World) -> None:
-        dispatch, before = self.scheduled(world), stored(world)
-        for changed, field in (
-            ({"title": "Other"}, "title"),
-            ({"text": "Other", "variables": ORDER}, "text"),
-            ({"variables": {}}, "variables.order"),
-        ):
-            with pytest.raises(InvalidFieldError) as refused:
-                self.change(world, dispatch, **changed)
-            assert refused.value.field == field
-        assert stored(world) == before
-
-    def test_a_time_alone_leaves_what_is_said(self, world: World) -> None:
-        dispatch = self.scheduled(world)
-        self.change(world, dispatch, send_at=later(START, 900))
-        assert json.loads(stored(world)["variables"]) == ORDER
-        assert world.table("DISPATCHES_TABLE")[0]["due_at"] == iso(later(START, 900))
-
-    def test_what_has_no_template_takes_no_variables(self, world: World) -> None:
-        dispatch = world.submit([ANNA], send_at=later(START, 600))
-        with pytest.raises(InvalidFieldError, match="not made of a template"):
-            self.change(world, dispatch, variables=ORDER)
-
-
-class TestFrequencies:
-    """What is sent again and again."""
-
-    def create(self, world: World, slug: str = "often", **wanted: Any) -> None:
-        world.knows([ANNA], locale="ru")
-        named = {"content": Content("mail", "", "", template="order_shipped@1", variables=ORDER)} | wanted
-        asked = Wanted(timing={"period": 60}, users=[UUID(ANNA)], **named)
-        frequencies.create(slug, asked, SHOP, world.clock())
-
-    def test_each_run_is_filled_in(self, world: World) -> None:
-        self.create(world)
-        world.live(130)
-        assert [letter.title for letter in world.channel.sent] == ["Заказ A-1 <b> отправлен"] * 2
-        view = frequencies.find("often", SHOP)
-        assert (view.content.template, view.content.variables) == ("order_shipped@1", ORDER)
-        assert view.frequency.title == "Your order A-1 <b> has been shipped"
-
-    def test_a_change_of_the_timing_keeps_what_is_said(self, world: World) -> None:
-        self.create(world)
-        frequencies.change("often", Wanted(timing={"period": 90}), SHOP, world.clock())
-        world.live(100)
-        assert [letter.title for letter in world.channel.sent] == ["Заказ A-1 <b> отправлен"]
-
-    def test_a_plain_text_takes_the_place_of_a_template(self, world: World) -> None:
-        self.create(world)
-        frequencies.change("often", Wanted(content=Content("mail", "News", "Text")), SHOP, world.clock())
-        world.live(70)
-        assert [letter.title for letter in world.channel.sent] == ["News"]
-
-    def test_what_cannot_be_filled_in_is_refused(self, world: World) -> None:
-        content = Content("mail", "", "", template="order_shipped@1", variables={})
-        with pytest.raises(InvalidFieldError) as refused:
-            self.create(world, content=content)
-        assert refused.value.field == "variables.order"
-        assert not world.table("FREQUENCIES_TABLE")
-
-    def test_the_content_of_another_notification_is_taken_over_with_its_version(
-        self, world: World, newer: Any
-    ) -> None:
-        dispatch = send(world, [user_id(9)], "order_shipped@1", ORDER)
-        newer()
-        self.create(world, content=None, notification_id=dispatch.notification_id)
-        row = frequencies.find("often", SHOP)
-        assert row.content.template == "order_shipped@1"
-        found = Notification.one(row.frequency.notification_id, consistent=True)
-        assert found is not None
-        assert (found.template, found.variables) == ("order_shipped@1", ORDER)
-        newer(without=(1,))
-        with pytest.raises(InvalidFieldError, match="cannot be sent any more") as refused:
-            self.create(world, "other", content=None, notification_id=dispatch.notification_id)
-        assert refused.value.field == "notification_id"
