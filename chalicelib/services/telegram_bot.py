@@ -168,7 +168,7 @@ def note_membership(chat_id: int, status: str, now: datetime) -> None:
 
 
 def _lift(chat: str, now: datetime) -> bool:
-    """Whether there was a suppression. Whose chat it is does not stand there: users may be erased."""
+    """Whether there was a suppression. Whose chat it is is not kept there: they may be erased one day."""
     return suppressions.lift(suppressions.suppression_id(CHANNEL, chat), LIFTED_BY, now) is not None
 
 

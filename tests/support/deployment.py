@@ -168,8 +168,15 @@ class Deployment:
 
     def deploy_from(self, tree: Path) -> None:
         """Bring the stack to another version of these sources, by its own commands."""
+        parts = sorted((tree / "infra" / "template").glob("*.yaml"))
+        known = "".join(each.read_text("utf-8") for each in parts)
         given = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
-        options = [word for name, value in given.items() for word in ("--parameter", f"{name}={value}")]
+        options = [
+            word
+            for name, value in given.items()
+            if f"\n  {name}:\n" in known  # what is newer than that version it does not know
+            for word in ("--parameter", f"{name}={value}")
+        ]
         for words in (
             ["infra.package"],
             ["infra.deploy", "--endpoint-url", self.emulator.endpoint_url, *options],
