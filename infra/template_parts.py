@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from chalicelib.channels import CHANNELS
-from infra.channel_alarms import of_other_channels
+from infra.channel_parts import with_channels
 
 PARTS = Path(__file__).parent / "template"
 
@@ -54,7 +54,7 @@ def dump_template(template: dict[str, Any]) -> str:
 
 
 def join_parts(folder: Path = PARTS) -> dict[str, Any]:
-    """All parts as one template, with all channels' alarms; a name that two parts define is an error."""
+    """All parts as one template, with what each channel needs; a name that two parts define is an error."""
     joined: dict[str, Any] = {}
     for path in sorted(folder.glob("*.yaml")):
         for section, content in read_template(path).items():
@@ -66,4 +66,4 @@ def join_parts(folder: Path = PARTS) -> dict[str, Any]:
                 raise ValueError(f"{path.name} defines {sorted(twice)} of {section} again")
             known.update(content)
     resources = joined.get("Resources", {})
-    return joined | ({"Resources": resources | of_other_channels(resources, CHANNELS)} if resources else {})
+    return joined | ({"Resources": with_channels(resources, CHANNELS)} if resources else {})

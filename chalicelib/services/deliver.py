@@ -275,10 +275,11 @@ class Delivery:
             return
         tally = self._after.tally(job.dispatch)
         tally.figures[metric_of(outcome.status, result)] += 1
-        is_tried_out = CHANNELS[job.dispatch.type].sandbox(job.incoming.message.address) is not None
-        if result is not None and not is_tried_out:  # else a client's trial would call the operator
+        # What is only tried out must not call an operator.
+        is_watched = CHANNELS[job.dispatch.type].sandbox(job.incoming.message.address) is None
+        if result is not None and is_watched:
             tally.not_taken.append(0 if outcome.status is Status.SENT else 100)
-        if outcome.status is Status.SENT:
+        if outcome.status is Status.SENT and is_watched:
             tally.latencies.append(max((outcome.at - parse(job.row.due_at)).total_seconds(), 0.0))
         if outcome.status.is_terminal:
             self._after.letter(job.incoming, job.dispatch, outcome.status)

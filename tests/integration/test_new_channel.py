@@ -10,7 +10,6 @@ from chalicelib.channels import CHANNELS
 from chalicelib.channels.base import Channel, ContactField, Letter, Limits, Session
 from chalicelib.domain.results import Accepted, Permanent, SendResult
 from chalicelib.services.administrators import create_administrator
-from infra.channel_alarms import of_other_channels
 from infra.template_parts import join_parts
 from tests.support.api import Api, basic, set_api_clock
 from tests.support.aws import World
@@ -125,9 +124,11 @@ def test_the_link_of_its_letter_unsubscribes_from_it(world: World, pager: PagerC
     assert api.get(f"/api/v1/unsubscribes/{ANNA}/").json["channels"] == ["pager"]
 
 
-def test_it_has_its_alarms(pager: PagerChannel) -> None:
-    made = of_other_channels(join_parts()["Resources"], ["mail", pager.name])
-    assert set(made) == {"ExpressPagerLatency", "ExpressPagerNotTaken", "RegularPagerNotTaken"}
-    for alarm in made.values():
+def test_it_has_its_alarms_and_stands_on_the_dashboard(pager: PagerChannel) -> None:
+    resources = join_parts()["Resources"]
+    alarms = {name: each for name, each in resources.items() if "Pager" in name}
+    assert set(alarms) == {"ExpressPagerLatency", "ExpressPagerNotTaken", "RegularPagerNotTaken"}
+    assert '"channel", "pager"' in resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for alarm in alarms.values():
         assert {"Name": "channel", "Value": "pager"} in alarm["Properties"]["Dimensions"]
         assert "pager" in alarm["Properties"]["AlarmDescription"]

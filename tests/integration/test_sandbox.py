@@ -11,6 +11,7 @@ from chalicelib.channels.telegram import TelegramChannel
 from chalicelib.services import suppressing
 from tests.support.aws import World
 from tests.support.factories import user_id
+from tests.support.log_lines import LogLines
 
 ANNA = user_id(1)
 SECONDS = 120.0
@@ -169,3 +170,15 @@ def test_addresses_of_the_sandbox_are_addresses() -> None:
     assert mail.sandbox(mail.address_of("Bounce+42@Sandbox.Vestnik.Example") or "") == "bounce"
     assert max(CHATS.values()) + CHATS_EACH < 2**63
     assert min(CHATS.values()) > 2**52
+
+
+@every_channel
+def test_what_is_tried_out_is_counted_but_not_by_what_calls_an_operator(world: World, channel: str) -> None:
+    for count, name in enumerate(Sandbox):
+        knows(world, channel, address(channel, name), user_id(count + 1))
+    with LogLines().kept() as lines:
+        world.submit([user_id(count) for count in range(1, 6)], type=channel)
+        world.settle(SECONDS)
+    sums = lines.sums()
+    assert (sums[f"sent regular {channel}"], sums[f"failed_refused regular {channel}"]) == (4, 1)
+    assert not [key for key in sums if key.split()[0] in ("latency", "not_taken")]

@@ -12,6 +12,7 @@ from chalicelib.channels.base import Channel
 from chalicelib.channels.sandbox import CHATS, CHATS_EACH, SLOW_SECONDS, Sandbox
 from chalicelib.domain.backoff import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, WAIT_AT_MOST_SECONDS
 from chalicelib.domain.lanes import Lane
+from chalicelib.services.deliver import AFTER_SEND_SECONDS
 from infra.package import PROJECT
 from infra.template_parts import join_parts
 from tests.support.example_requests import SCHEMA
@@ -56,6 +57,9 @@ def test_the_steps_were_taken(channel: Channel) -> None:
     assert CONTACT_FIELDS[channel.contact_field] is channel.contact
     assert 0 < channel.limits.title <= channel.limits.text
     assert channel.address_pause("1") >= 0 < (channel.rate or 1)
+    express_seconds = join_parts()["Resources"]["DeliverExpress"]["Properties"]["Timeout"]
+    assert 0 < channel.longest_send_seconds() <= express_seconds - AFTER_SEND_SECONDS
+    assert f"less than the {express_seconds - AFTER_SEND_SECONDS:g} s" in TEXT
 
 
 @every_channel
@@ -85,6 +89,9 @@ def test_the_api_and_the_alarms_know_it(channel: Channel) -> None:
         if each["Name"] == "channel"
     }
     assert {(channel.name, "latency"), (channel.name, "not_taken")} <= watched
+    shown = join_parts()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for metric in ("accepted", "sent", "latency", "not_taken"):
+        assert f'"{metric}", "lane", "express", "channel", "{channel.name}"' in shown
 
 
 def _has_type(model: dict[str, dict[str, dict[str, object]]]) -> bool:
