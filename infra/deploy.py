@@ -25,7 +25,7 @@ from infra.template_parts import dump_template, read_template
 
 _EMULATED_API = "/_aws/execute-api/"
 
-NAMING_FUNCTIONS = ("APIHandler", "DeadLetters")
+NAMING_FUNCTIONS = ("APIHandler", "DeadLetters", "MailEvents")
 """What all functions know, and what only one is told: an environment has 4 KB."""
 
 

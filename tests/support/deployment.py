@@ -68,6 +68,7 @@ WORKERS = (
     "Tick",
     "Sweep",
     "DeadLetters",
+    "MailEvents",
 )
 """The functions, by their ids in the template."""
 

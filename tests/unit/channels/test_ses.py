@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedSes]:
 
 
 @pytest.fixture
-def session(server: ScriptedSes) -> Iterator[Session]:  # noqa: ARG001
+def session(server: ScriptedSes) -> Iterator[Session]:
     settings = load({**ENVIRONMENT, "MAIL_BY": "ses", "MAIL_FROM": "Вестник <news@vestnik.example>"})
     with ses_session(replace(settings, smtp_timeout_seconds=LIMIT_SECONDS)) as opened:
         yield opened
