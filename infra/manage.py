@@ -24,6 +24,7 @@ from infra import (
     restore,
     rotate_key,
     smtp_login,
+    suppressions_command,
     top_command,
 )
 from infra.clients import session
@@ -273,6 +274,7 @@ def _arguments() -> argparse.ArgumentParser:
         each.add_command(command)
     dead_queues.add_commands(command)
     restore.add_commands(command)
+    suppressions_command.add_commands(command)
     return parser
 
 

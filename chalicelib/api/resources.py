@@ -7,6 +7,7 @@ from chalicelib.api import (
     frequencies,
     notification_actions,
     notifications,
+    suppressions,
     system,
     tokens,
     unsubscribes,
@@ -28,6 +29,7 @@ ENDPOINTS: list[Endpoint] = [
         frequencies,
         unsubscribes,
         contacts,
+        suppressions,
         users,
     )
     for endpoint in module.resource.endpoints

@@ -106,8 +106,8 @@ def suppress(channel: str, address: str, reason: str, at: datetime, *, keeps_add
 def lift(id_: str, by: str, now: datetime) -> Suppression | None:
     """Let an address be sent to again; the row as it was, or None when nothing of that id is suppressed."""
     row = Suppression
-    found = row.one(id_, consistent=True)
-    if found is None or found.channel is None or not found.is_suppressed:
+    found = next(iter(find_suppressions([id_])), None)
+    if found is None or not found.is_suppressed:
         return None
     with ignored(ConditionFailedError):  # its own echo, or another has lifted it
         row.change(

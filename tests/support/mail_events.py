@@ -16,6 +16,8 @@ UNKNOWN_USER = "smtp; 550 5.1.1 user unknown"
 
 def detail(kind: EventKind, address: str, at: str, **changes: Any) -> dict[str, Any]:
     """What is told about an event beside the mail."""
+    told: dict[str, Any]
+    recipients: list[dict[str, str]]
     match kind:
         case EventKind.DELIVERED:
             told = {"timestamp": at, "recipients": [address], "smtpResponse": "250 2.6.0 Taken"}

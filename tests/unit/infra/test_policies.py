@@ -55,8 +55,8 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
     "AWS::SQS::QueuePolicy": ("sqs", {"SetQueueAttributes"}),
     "AWS::SES::ConfigurationSet": (
         "ses",
-        {"CreateConfigurationSet", "DeleteConfigurationSet", "DescribeConfigurationSet", "GetConfigurationSet",
-         "PutConfigurationSetSuppressionOptions", "ListTagsForResource"} | TAGS,
+        {"CreateConfigurationSet", "DeleteConfigurationSet", "DescribeConfigurationSet",
+         "GetConfigurationSet", "PutConfigurationSetSuppressionOptions", "ListTagsForResource"} | TAGS,
     ),
     "AWS::SES::ConfigurationSetEventDestination": (
         "ses",
