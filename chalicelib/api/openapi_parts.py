@@ -25,6 +25,7 @@ TAGS = {
     "audiences": "Users who are sent to more than once, or who are too many for one request.",
     "notification frequencies": "What is sent again and again.",
     "contacts": "The embedded user directory: where people are reached.",
+    "suppressions": "Addresses that nothing is sent to any more, and how they are sent to again.",
     "users": "All that is kept about one user, exported or erased.",
     "tokens": "Administrators log in.",
     "applications": "The programs that may use the API, and what each may do.",
@@ -35,6 +36,7 @@ PATH_PARAMETERS = {
     "notification_id": ("The id of a notification, as it was answered when it was made", BY_FORMAT["uuid"]),
     "user_id": ("The id of a user: a UUID, with or without dashes", USER),
     "slug": ("Its name", "shop"),
+    "suppression_id": ("The id of a suppression, as a list has it", "5f1d3c2b7a9e4d6c8b0a1f2e3d4c5b6a"),
     "audience_id": ("The id of an audience, as it was answered when it was made", BY_FORMAT["uuid"]),
     "number": ("The number of a part: 1, 2, …", 1),
     "token": (

@@ -21,6 +21,7 @@ from chalicelib.observability import (
     DELIVERED,
     REJECTED,
     Metric,
+    about,
     logger,
     measure,
 )
@@ -59,7 +60,9 @@ def work(events: Sequence[MailEvent], clock: Clock) -> None:
     rows, lanes = _read(wanted)
     for event in events:
         # Of a row that is gone the user may have been erased: then no address is written down anew.
-        _suppress(event, keeps_address=event.key is None or event.key in rows)
+        row = rows.get(event.key) if event.key else None
+        with about(**({"notification": row.notification_id, "dispatch": row.dispatch_id} if row else {})):
+            _suppress(event, keeps_address=event.key is None or row is not None)
     pause = FIRST_PAUSE_SECONDS
     for _ in range(ROUNDS - 1):
         try:

@@ -277,5 +277,5 @@ class Everything:
             world.settle()
         for user in USERS:
             world.erases(user, seconds=0)
-        suppress("mail", address_of(EMMA), "bounced: to somebody", world.clock())
+        suppress("mail", address_of(ANNA), "bounced: to somebody", world.clock())
         self._a_minute_later(ERASED_AGAIN_AFTER_SECONDS + 1)
