@@ -12,9 +12,11 @@ from moto import mock_aws
 from chalicelib.domain.mail_events import EventKind, telling_reason
 from chalicelib.domain.times import iso, later
 from chalicelib.services import suppressing
+from chalicelib.services.administrators import create_administrator
 from chalicelib.tables.activity import counted, minute_of
 from chalicelib.tables.suppressions import Suppression, lift, suppression_id
 from chalicelib.tables.users_notifications import read_rows
+from tests.support.api import Api, basic, set_api_clock
 from tests.support.aws import World, use_test_account
 from tests.support.factories import START, address_of, user_ids
 from tests.support.mail_events import envelope, event
@@ -205,6 +207,7 @@ def test_of_an_erased_user_only_the_hash_is_suppressed(world: World) -> None:
     assert world.rows() == {}
     (item,) = [each for each in world.table("SUPPRESSIONS_TABLE") if "reason" in each]
     assert "address" not in item
+    suppressing.forget()
     assert suppressing.suppressed("mail", [address_of(ANNA)]).keys() == {address_of(ANNA)}
 
 
@@ -321,3 +324,41 @@ def test_which_reason_is_told() -> None:
     assert telling_reason({**delayed, DELIVERED: at}) is None
     assert telling_reason({**delayed, DELIVERED: at, **bounced}) == "bounced: 550 no"
     assert telling_reason({**bounced, COMPLAINED: at}) == "complained"
+
+
+def test_the_api_shows_what_became_of_a_mail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatch = sent(world, ANNA)
+    key = ANNA, dispatch
+    tell(
+        world,
+        event(BOUNCED, address_of(ANNA), key, later(START, 9)),
+        event(DELIVERED, address_of(ANNA), key, later(START, 5)),
+    )
+    set_api_clock(monkeypatch, world.clock)
+    password = create_administrator("anna", world.clock(), "correct horse battery staple")
+    api = Api(basic("anna", password))
+    notification = world.row(ANNA)["notification_id"]
+    (shown,) = api.get(f"/api/v1/notifications/{notification}/recipients/{ANNA}/").json["results"]
+    assert (shown["status"], shown["reason"]) == ("sent", "bounced: 550 5.1.1 user unknown")
+    assert shown["events"] == [
+        {"event": "delivered", "at": _at(5), "reason": None},
+        {"event": "bounced", "at": _at(9), "reason": "550 5.1.1 user unknown"},
+    ]
+    (exported,) = api.get(f"/api/v1/users/{ANNA}/").json["results"]
+    assert exported["events"] == shown["events"]
+
+
+def test_a_row_with_all_that_can_happen_stays_small(world: World) -> None:
+    dispatch = sent(world, ANNA)
+    said = "smtp; 550 5.1.1 " + "очень длинные слова " * 40
+    changes: dict[EventKind, dict[str, Any]] = {
+        BOUNCED: {"diagnostic": said},
+        COMPLAINED: {"complaintFeedbackType": said},
+        DELAYED: {"delayType": said, "delayedRecipients": []},
+        REJECTED: {"reason": said},
+    }
+    tell(world, *(event(kind, address_of(ANNA), (ANNA, dispatch), **changes.get(kind, {})) for kind in ALL))
+    row = world.row(ANNA)
+    size = sum(len(f"{name}{value}".encode()) for name, value in row.items())
+    assert row.keys() >= set(ALL)
+    assert size < 1_000

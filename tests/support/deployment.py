@@ -59,6 +59,9 @@ PARAMETERS = {
     "UserAuth": "key",
 }
 
+NEW_PARAMETERS = {"MailBy": "smtp"}
+"""The same, of what the version before does not know."""
+
 API = "APIHandler"
 WORKERS = (
     "FanOutExpress",
@@ -220,7 +223,7 @@ class Deployment:
 
     def deploy(self, **parameters: str | int) -> None:
         """Have the stack with these parameters, and what is not named as PARAMETERS says."""
-        wanted = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
+        wanted = {**PARAMETERS, **NEW_PARAMETERS, "SmtpPort": str(self.smtp.port)}
         wanted |= {name: str(value) for name, value in parameters.items()}
         if wanted == self._parameters:
             return
