@@ -60,9 +60,12 @@ def needed(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
         variable = next(name for name, value in ENVIRONMENT.items() if value == params["SecretId"])
         yield f"secretsmanager:{operation}", logical_id(variable)
     elif service == "sesv2":
-        yield f"ses:{operation}", "identity/${Identity}"
-        if "ConfigurationSetName" in params:
-            yield f"ses:{operation}", "configuration-set/${AWS::StackName}"
+        # A raw message takes the right of the first version, too: anymail/django-anymail issue 384.
+        actions = [f"ses:{operation}", *(["ses:SendRawEmail"] if "Raw" in params.get("Content", {}) else [])]
+        for action in actions:
+            yield action, "identity/${Identity}"
+            if "ConfigurationSetName" in params:
+                yield action, "configuration-set/${AWS::StackName}"
     elif operation == "TransactWriteItems":
         for each in params["TransactItems"]:
             ((kind, item),) = each.items()
