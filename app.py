@@ -3,7 +3,7 @@
 from chalice.app import Chalice
 
 from chalicelib.api.routes import register_routes
-from chalicelib.workers import dead_letters, deliver, fan_out, sweep, tick
+from chalicelib.workers import dead_letters, deliver, fan_out, mail_events, sweep, tick
 
 app = Chalice(app_name="vestnik")
 register_routes(app)
@@ -12,3 +12,4 @@ app.register_blueprint(deliver.blueprint)
 app.register_blueprint(tick.blueprint)
 app.register_blueprint(sweep.blueprint)
 app.register_blueprint(dead_letters.blueprint)
+app.register_blueprint(mail_events.blueprint)

@@ -56,6 +56,12 @@ REQUEUED = Metric("requeued")
 """Unsent ones that their queue has taken."""
 WRONG_CONTACT = Metric("wrong_contact")
 UNSUBSCRIBED = Metric("unsubscribed")
+DELIVERED = Metric("delivered")
+"""The next five by what the provider tells later, where it does: each once for a recipient."""
+DELAYED = Metric("delayed")
+BOUNCED = Metric("bounced")
+COMPLAINED = Metric("complained")
+REJECTED = Metric("rejected")
 UNSENT_AGE = Metric("unsent_age", BY_LANE, "Seconds")
 """How long the oldest unsent one that was looked at has been due; 0 if there is none."""
 PENDING_AGE = Metric("pending_age", BY_LANE, "Seconds")
@@ -71,6 +77,7 @@ FAILURES = (REFUSED, GIVEN_UP, EXPIRED, DEAD_LETTER)
 METRICS = (
     ACCEPTED, DISPATCHES, QUEUED, SENT, LATENCY, NOT_TAKEN, RETRIED, *FAILURES, UNSENT, REQUEUED,
     WRONG_CONTACT, UNSUBSCRIBED, UNSENT_AGE, PENDING_AGE, DEAD_LETTERS, COMES_AGAIN, SERVER_ERRORS,
+    DELIVERED, DELAYED, BOUNCED, COMPLAINED, REJECTED,
 )  # fmt: skip
 
 Figures = Mapping[Metric, float | Sequence[float]]

@@ -1,8 +1,9 @@
 """The operator's commands `dead-letters` and `move-back`: what still lies in a dead-letter queue.
 
-Most often nothing does: a function marks what comes there failed. What it cannot handle comes again for
-days. SQS shows a message only to who receives it: while it is looked at, it is hidden from others. That does
-no harm: a dead-letter queue has none of its own, to which a message would go that was received often.
+Most often nothing does: a function marks what comes there failed, but for mail events, which only wait. What
+it cannot handle comes again for days. SQS shows a message only to who receives it: while it is looked at, it
+is hidden from others. That does no harm: a dead-letter queue has none of its own, to which a message would go
+that was received often.
 """
 
 import argparse
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-QUEUES = ("fan-out-express", "fan-out-regular", "delivery-express", "delivery-regular")
+QUEUES = ("fan-out-express", "fan-out-regular", "delivery-express", "delivery-regular", "mail-events")
 """The queues whose dead letters there are."""
 
 SHOWN = 20

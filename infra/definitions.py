@@ -36,7 +36,7 @@ def _environment_names() -> dict[str, str]:
         value["Ref"]: name
         for each in environments
         for name, value in each.get("Environment", {}).get("Variables", {}).items()
-        if isinstance(value, dict)
+        if isinstance(value, dict) and "Ref" in value
     }
 
 

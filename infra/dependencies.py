@@ -20,7 +20,8 @@ _PLATFORMS = ("manylinux_2_26_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x
 
 # The services the functions call. Without the others' models botocore is 3 MB instead of 30, and each first
 # client of a process, which lists this folder, is ready sooner.
-AWS_SERVICES = ("dynamodb", "secretsmanager", "sqs")
+AWS_SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
+AWS_ENDPOINTS = ("dynamodb", "email", "secretsmanager", "sqs")
 
 # email-validator asks the DNS only when it is told to; cffi parses C only where bindings are built.
 _UNUSED_FOLDERS = ("bin", "boto3/data", "boto3/examples", "dns", "pycparser")
@@ -112,7 +113,7 @@ def _slim_endpoints(path: Path) -> None:
     endpoints = json.loads(path.read_text("utf-8"))
     for partition in endpoints["partitions"]:
         services = partition["services"]
-        partition["services"] = {name: services[name] for name in AWS_SERVICES if name in services}
+        partition["services"] = {name: services[name] for name in AWS_ENDPOINTS if name in services}
     path.write_text(json.dumps(endpoints), "utf-8")
 
 

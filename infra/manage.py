@@ -24,6 +24,7 @@ from infra import (
     restore,
     rotate_key,
     smtp_login,
+    suppressions_command,
     telegram_bot,
     templates_command,
     top_command,
@@ -279,6 +280,7 @@ def _arguments() -> argparse.ArgumentParser:
     dead_queues.add_commands(command)
     restore.add_commands(command)
     templates_command.add_commands(command)
+    suppressions_command.add_commands(command)
     return parser
 
 

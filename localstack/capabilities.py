@@ -20,6 +20,7 @@ class Capability(Enum):
     DOMAINS = "a stack's API has a domain of its own"
     DASHBOARDS = "a stack's dashboard is there"
     KEEPS_UP = "thousands of messages go through it, to the second, on two cores"
+    SES_V2 = "mail is taken by Amazon SES, version 2, and what becomes of it is told"
     LONG_OUTAGE = "minutes of an outage of the queues are within its tests' time"
 
 
@@ -31,6 +32,7 @@ LOCALSTACK_CANNOT: Mapping[Capability, str] = {
     Capability.ROLLS_BACK: "LocalStack takes any timeout of a queue, and going back undoes nothing",
     Capability.ADOPTS: "LocalStack refuses change sets of type IMPORT of a stack that is not there",
     Capability.DOMAINS: "LocalStack looks for RestAPI.Stage, which SAM makes, before it has SAM make it",
+    Capability.SES_V2: "LocalStack's version without a licence has the first version of SES only",
     Capability.DASHBOARDS: "LocalStack's CloudFormation does not know dashboards, and passes over them",
 }
 """What no LocalStack can, and why."""

@@ -21,6 +21,7 @@ from chalicelib.api.fields import (
     absent,
 )
 from chalicelib.api.lists import ListQuery
+from chalicelib.domain.mail_events import EventKind, happened, telling_reason
 from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
@@ -29,6 +30,7 @@ from chalicelib.services import notifications, send_times, submit
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
+from chalicelib.tables.users_notifications import UsersNotification
 
 resource = Resource("notifications")
 
@@ -203,6 +205,14 @@ class AttemptOut(BaseModel):
     result: str
 
 
+class MailEventOut(BaseModel):
+    """What the provider told of a mail after it had taken it."""
+
+    event: EventKind
+    at: str
+    reason: str | None
+
+
 class RecipientOut(BaseModel):
     """One recipient of one dispatch, with the original's flags."""
 
@@ -215,6 +225,9 @@ class RecipientOut(BaseModel):
     not_before: str | None = Field(description="When it is tried again")
     updated_at: str | None
     last_attempts: list[AttemptOut] = Field(description="At most the last two")
+    events: list[MailEventOut] = Field(
+        description="What became of it after it was sent, where the provider tells: each kind once, in time"
+    )
     is_user_subscribed: bool
     is_sent_to_queue: bool
     is_correct_contacts: bool
@@ -350,13 +363,20 @@ def _recipient(view: notifications.RecipientView) -> RecipientOut:
         user_id=view.user_id,
         dispatch_id=view.dispatch_id,
         status=view.status,
-        reason=row.reason if row else None,
+        reason=(row.reason or telling_reason(row.event_notes)) if row else None,
         attempts=int(row.attempts) if row else 0,
         due_at=row.due_at if row else None,
         not_before=row.not_before if row else None,
         updated_at=row.updated_at if row else None,
         last_attempts=[AttemptOut(**each) for each in (row.last_attempts or [])] if row else [],
+        events=events_out(row) if row else [],
         is_user_subscribed=view.status is not Status.UNSUBSCRIBED,
         is_sent_to_queue=view.status.is_sent_to_queue,
         is_correct_contacts=view.status is not Status.WRONG_CONTACT,
     )
+
+
+def events_out(row: UsersNotification) -> list[MailEventOut]:
+    """The events of a row, the first first."""
+    told = sorted((happened(kind, note) for kind, note in row.event_notes.items()), key=lambda each: each.at)
+    return [MailEventOut(event=each.kind, at=each.at, reason=each.reason) for each in told]

@@ -7,6 +7,7 @@ from chalicelib.api import (
     frequencies,
     notification_actions,
     notifications,
+    suppressions,
     system,
     telegram,
     templates,
@@ -33,6 +34,7 @@ ENDPOINTS: list[Endpoint] = [
         unsubscribes,
         contacts,
         webhooks,
+        suppressions,
         users,
         telegram,
     )

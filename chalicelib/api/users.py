@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 from chalicelib.api.contacts import ContactOut, contact_out
 from chalicelib.api.endpoints import Resource
 from chalicelib.api.lists import ListQuery
+from chalicelib.api.notifications import MailEventOut, events_out
+from chalicelib.api.suppressions import SuppressionOut, suppression_out
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
 from chalicelib.services.erasure import erase
@@ -49,6 +51,7 @@ class ExportedNotification(BaseModel):
     reason: str | None
     attempts: int
     last_attempts: list[dict[str, str]]
+    events: list[MailEventOut] = Field(description="What became of it after it was sent")
     due_at: str
     not_before: str | None
     updated_at: str
@@ -56,11 +59,14 @@ class ExportedNotification(BaseModel):
 
 
 class UserExport(BaseModel):
-    """What is kept about a user. Contact and unsubscribe stand on each page."""
+    """What is kept about a user. Contact, unsubscribe and suppressions stand on each page."""
 
     user_id: UUID
     contact: ContactOut | None
     unsubscribe: KeptUnsubscribe | None
+    suppressions: list[SuppressionOut] = Field(
+        description="Of the contact's addresses, and of those on this page: also lifted ones"
+    )
     results: list[ExportedNotification] = Field(description="Oldest first")
     next: str | None = Field(description="The cursor of the next page, or null at the end")
 
@@ -87,6 +93,8 @@ def export_user(user_id: UUID, query: ListQuery) -> UserExport:
 def erase_user(principal: Principal, user_id: UUID) -> Erasure:
     """Erase a user: contact, unsubscribes and users notifications are deleted, and a tombstone is left.
 
+    An address that is suppressed stays so by its hash; the address itself is deleted there, too.
+
     From then on nothing is sent to the user nor written about them, whatever is in flight, and no contact is
     taken, until somebody deletes the unsubscribe. Done again it does no harm. It cannot be undone.
     """
@@ -101,6 +109,7 @@ def export_out(page: ExportPage) -> UserExport:
         user_id=UUID(page.user_id),
         contact=contact_out(page.contact) if page.contact else None,
         unsubscribe=_unsubscribe(page.unsubscribe) if page.unsubscribe else None,
+        suppressions=[suppression_out(each) for each in page.suppressions],
         results=[_users_notification(each) for each in page.rows],
         next=page.next_cursor,
     )
@@ -130,6 +139,7 @@ def _users_notification(exported: ExportedRow) -> ExportedNotification:
         reason=row.reason,
         attempts=int(row.attempts),
         last_attempts=row.last_attempts or [],
+        events=events_out(row),
         due_at=row.due_at,
         not_before=row.not_before,
         updated_at=row.updated_at,

@@ -49,16 +49,25 @@ class MailChannel(Channel):
 
     def prepare(self) -> None:
         """Load the way by which mail is sent here, and not the other."""
-        if os.environ.get("MAIL_BY") != "ses":
+        if os.environ.get("MAIL_BY") == "ses":
+            from chalicelib.channels import ses
+
+            ses.client(self.longest_send_seconds())
+        else:
             import chalicelib.channels.smtp  # noqa: F401
 
     def longest_send_seconds(self) -> float:
-        """The settings' limit, kept over everything: names, connection, TLS, every answer."""
+        """The settings' limit, by either way: over names, connection, TLS and every answer."""
         return current().smtp_timeout_seconds
 
     def session(self) -> AbstractContextManager[Session]:
         """A session that connects at its first send."""
         # Only deliver sends: the others know the channel without its libraries.
+        settings = current()
+        if settings.channels.mail_by == "ses":
+            from chalicelib.channels.ses import ses_session
+
+            return ses_session(settings)
         from chalicelib.channels.smtp import smtp_session
 
-        return smtp_session(current())
+        return smtp_session(settings)

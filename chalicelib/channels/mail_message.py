@@ -15,13 +15,16 @@ from markupsafe import Markup
 from chalicelib.channels.base import Letter
 from chalicelib.domain.times import utc_now
 
+ID_HEADER = "X-Vestnik-Id"
+"""The letter's id once more: Amazon SES puts a Message-ID and a Date of its own in the place of ours."""
+
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 MAX_WORD = 60
 """The longest word of a subject that fits into a line of 76 with the header's name."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-_FINISHED = frozenset({"to", "date", "message-id", "list-unsubscribe"})
+_FINISHED = frozenset({"to", "date", "message-id", "x-vestnik-id", "list-unsubscribe"})
 """Headers that are new in each mail, and come here in the form in which they are sent: ASCII, in one line."""
 
 
@@ -104,6 +107,7 @@ def compose(letter: Letter, mail_from: str) -> EmailMessage:
     message["Subject"] = _one_line(letter.title)
     message["Date"] = format_datetime(utc_now())
     message["Message-ID"] = f"<{letter.id}@{parseaddr(mail_from)[1].rpartition('@')[2]}>"
+    message[ID_HEADER] = letter.id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice should answer it
     message["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

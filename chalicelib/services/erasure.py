@@ -11,6 +11,7 @@ from chalicelib.domain.retention import expiry_beside
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
+from chalicelib.services.own_suppressions import forget_addresses
 from chalicelib.tables.base import in_parallel
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.progress import Progress, set_letters
@@ -42,6 +43,8 @@ def erase_again(tombstone: Unsubscribe, clock: Clock, remaining_seconds: Callabl
 
 
 def _erase_what_is_kept(user_id: str, clock: Clock, remaining_seconds: Callable[[], float]) -> bool:
+    # Before the contact goes, which tells the addresses: who dies in between begins anew.
+    forget_addresses(Contact.one(user_id, consistent=True), ())
     Contact.remove(user_id)
     is_done = True
     for page in pages_of_rows(user_id):
@@ -60,6 +63,7 @@ def erase_rows(rows: Sequence[UsersNotification], clock: Clock) -> bool:
     free = [row for row in rows if not is_being_sent(row, now)]
     Progress.table()
     in_parallel(_leave_letter, free)
+    forget_addresses(None, free)
     return remove_rows(free) and len(free) == len(rows)
 
 

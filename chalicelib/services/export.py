@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.services.cursors import read_cursor, write_cursor
+from chalicelib.services.own_suppressions import suppressions_of
 from chalicelib.services.pages import MAX_PAGE_BYTES, answered_bytes
 from chalicelib.tables.base import batch_get
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.notifications import Notification
 from chalicelib.tables.rows_of_user import rows_after
+from chalicelib.tables.suppressions import Suppression
 from chalicelib.tables.unsubscribes import Unsubscribe, find
 from chalicelib.tables.users_notifications import UsersNotification
 
@@ -30,6 +32,7 @@ class ExportPage:
     user_id: str
     contact: Contact | None
     unsubscribe: Unsubscribe | None
+    suppressions: list[Suppression]
     rows: list[ExportedRow]
     next_cursor: str | None
 
@@ -48,10 +51,12 @@ def export(user_id: str, cursor: str | None, limit: int) -> ExportPage:
             break
         shown.append(ExportedRow(row, notification))
     is_last = len(rows) < limit and len(shown) == len(rows)
+    contact = Contact.one(user_id, consistent=True)
     return ExportPage(
         user_id=user_id,
-        contact=Contact.one(user_id, consistent=True),
+        contact=contact,
         unsubscribe=find(user_id),
+        suppressions=suppressions_of(contact, [each.row for each in shown]),
         rows=shown,
         next_cursor=None if is_last else write_cursor(shown[-1].row.dispatch_id),
     )

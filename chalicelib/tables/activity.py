@@ -1,6 +1,6 @@
 """Activity: how much was accepted, sent and failed in a minute, by lane and channel, and how long it took.
 
-A statistic: it may count twice.
+A statistic: it may count twice. What becomes of mails after they were sent is counted exactly.
 """
 
 import random
@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import iso
 from chalicelib.tables.base import Item, Table
+from chalicelib.tables.transactions import Update, update_of
 
 SHARDS = 4
 """A minute's counts of a lane are spread over so many items: one takes about 1,000 writes a second."""
@@ -23,6 +25,8 @@ LATENCY_BOUNDS = (0.5, 1, 2, 5, 10, 30, 60, 300, 900)
 """Seconds. How long it took is counted by the first of these that it does not exceed."""
 
 _LANES = tuple(Lane)
+_EVENTS = len(_LANES) * SHARDS
+"""Where the items begin that transactions write: what is just added to another would collide with one."""
 _NO_BOUND = "more"
 
 
@@ -45,15 +49,24 @@ def latency_name(seconds: float | None) -> str:
 
 def count(lane: Lane, counts: Mapping[str, int], now: datetime) -> None:
     """Add to the present minute's counts of a lane."""
+    Activity.change(minute_of(now), _shard(lane), actions=_additions(counts, now))
+
+
+def count_events(lane: Lane, counts: Mapping[str, int], now: datetime) -> Update:
+    """The same as a part of a transaction: with what else is in it, or not at all."""
+    return update_of(Activity, minute_of(now), _EVENTS + _shard(lane), actions=_additions(counts, now))
+
+
+def _shard(lane: Lane) -> int:
+    return _LANES.index(lane) * SHARDS + random.randrange(SHARDS)  # noqa: S311
+
+
+def _additions(counts: Mapping[str, int], now: datetime) -> list[Action]:
     expires = int((now + timedelta(days=KEPT_DAYS)).timestamp())
-    Activity.change(
-        minute_of(now),
-        _LANES.index(lane) * SHARDS + random.randrange(SHARDS),  # noqa: S311
-        actions=[
-            Activity.expires_at.set(expires),
-            *(Path([name]).add(number) for name, number in counts.items()),
-        ],
-    )
+    return [
+        Activity.expires_at.set(expires),
+        *(Path([name]).add(number) for name, number in counts.items()),
+    ]
 
 
 def minute_of(at: datetime) -> str:
@@ -67,7 +80,7 @@ def counted(minutes: Iterable[str]) -> dict[Lane, Counter[str]]:
     connection = Activity._get_connection()
     for minute in minutes:
         for item in connection.query(minute)["Items"]:
-            lane = _LANES[int(item["shard"]["N"]) // SHARDS]
+            lane = _LANES[int(item["shard"]["N"]) % _EVENTS // SHARDS]
             found[lane].update(_counts(item))
     return found
 

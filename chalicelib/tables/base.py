@@ -159,7 +159,7 @@ class Table(Model):
             return_values="ALL_NEW" if returning else None,
             return_values_on_condition_failure="ALL_OLD" if condition is not None else None,
         )
-        answer = _dispatch("UpdateItem", kwargs)
+        answer = dispatch("UpdateItem", kwargs)
         return cls.from_raw_data(answer["Attributes"]) if returning else None
 
     def put(self, condition: Condition | None = None) -> None:
@@ -168,7 +168,7 @@ class Table(Model):
             condition=condition,
             return_values_on_condition_failure="ALL_OLD" if condition is not None else None,
         )
-        _dispatch("PutItem", kwargs)
+        dispatch("PutItem", kwargs)
 
     @classmethod
     def remove(cls, hash_key: Any, range_key: Any = None, *, condition: Condition | None = None) -> None:
@@ -181,7 +181,7 @@ class Table(Model):
             condition=condition,
             return_values_on_condition_failure="ALL_OLD" if condition is not None else None,
         )
-        _dispatch("DeleteItem", kwargs)
+        dispatch("DeleteItem", kwargs)
 
     @classmethod
     def one(cls: type[T], hash_key: Any, range_key: Any = None, *, consistent: bool = False) -> T | None:
@@ -192,7 +192,8 @@ class Table(Model):
             return None
 
 
-def _dispatch(operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+def dispatch(operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """One request to DynamoDB; ConditionFailedError where its condition did not hold."""
     try:
         return cast(dict[str, Any], _shared_connection().dispatch(operation, kwargs))
     except VerboseClientError as error:
@@ -232,7 +233,7 @@ def batch_get(
     by_name = {model.table(): model for model in wanted}
 
     def send(request: dict[str, Any]) -> dict[str, Any]:
-        answer = _dispatch("BatchGetItem", {"RequestItems": request})
+        answer = dispatch("BatchGetItem", {"RequestItems": request})
         for name, items in answer["Responses"].items():
             found[by_name[name]] += [by_name[name].from_raw_data(item) for item in items]
         return answer.get("UnprocessedKeys") or {}
@@ -271,7 +272,7 @@ def _batch_write(table: str, requests: list[dict[str, Any]]) -> None:
         raise ValueError(f"{len(requests)} items, and a batch takes {MAX_PUTS}")
 
     def send(request: dict[str, Any]) -> dict[str, Any]:
-        return _dispatch("BatchWriteItem", {"RequestItems": request}).get("UnprocessedItems") or {}
+        return dispatch("BatchWriteItem", {"RequestItems": request}).get("UnprocessedItems") or {}
 
     _in_rounds({table: requests}, send)
 

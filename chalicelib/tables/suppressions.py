@@ -76,10 +76,10 @@ def _filter_of(channel: str, id_: str) -> str:
     return _filter_id(channel, int(id_[-2:], 16) % FILTER_SHARDS)
 
 
-def suppress(channel: str, address: str, reason: str, at: datetime) -> bool:
+def suppress(channel: str, address: str, reason: str, at: datetime, *, keeps_address: bool = True) -> bool:
     """Suppress an address for something that happened then; False when it is already, or was lifted since.
 
-    Run again after a failure it goes on.
+    Run again after a failure it goes on. Without `keeps_address` nothing tells any more which address it is.
     """
     id_, row = suppression_id(channel, address), Suppression
     # The print first: without the row behind it it costs a reading, and nothing else.
@@ -89,7 +89,7 @@ def suppress(channel: str, address: str, reason: str, at: datetime) -> bool:
             id_,
             actions=[
                 row.channel.set(channel),
-                row.address.set(address),
+                *([row.address.set(address)] if keeps_address else []),
                 row.reason.set(reason),
                 row.suppressed_at.set(iso(at)),
                 row.listed.set(listed_shard(id_)),
@@ -106,8 +106,8 @@ def suppress(channel: str, address: str, reason: str, at: datetime) -> bool:
 def lift(id_: str, by: str, now: datetime) -> Suppression | None:
     """Let an address be sent to again; the row as it was, or None when nothing of that id is suppressed."""
     row = Suppression
-    found = row.one(id_, consistent=True)
-    if found is None or found.channel is None or not found.is_suppressed:
+    found = next(iter(find_suppressions([id_])), None)
+    if found is None or not found.is_suppressed:
         return None
     with ignored(ConditionFailedError):  # its own echo, or another has lifted it
         row.change(
@@ -133,10 +133,29 @@ def read_prints(channel: str) -> frozenset[bytes]:
 
 def suppressed_among(channel: str, addresses: Iterable[str], prints: frozenset[bytes]) -> dict[str, str]:
     """Which of these addresses are suppressed, each with its reason. Only those with a print are read."""
-    ids = {suppression_id(channel, address) for address in addresses}
+    ids = {suppression_id(channel, address): address for address in addresses}
     suspected = [each for each in ids if _print(each) in prints]
     found = batch_get({Suppression: suspected}, consistent=True)[Suppression]
-    return {str(each.address): str(each.reason) for each in found if each.is_suppressed}
+    # By their ids: of an erased user's address nothing else is left.
+    return {ids[each.id]: str(each.reason) for each in found if each.is_suppressed}
+
+
+def find_suppressions(ids: Iterable[str]) -> list[Suppression]:
+    """Which of these there are, suppressed or lifted."""
+    found = batch_get({Suppression: ids}, consistent=True)[Suppression]
+    return [each for each in found if each.channel is not None]
+
+
+def forget_address(row: Suppression) -> None:
+    """Leave of a suppression's address its hash, which goes on suppressing it; done again it does no harm."""
+    model = Suppression
+    what, _, _ = str(row.reason).partition(":")
+    with ignored(ConditionFailedError):  # it is gone
+        model.change(
+            row.id,
+            actions=[model.address.remove(), model.reason.set(what)],  # what a server said may name it
+            condition=model.id.exists(),
+        )
 
 
 def suppressions_page(before: str | None, limit: int) -> list[tuple[str, Suppression | None]]:

@@ -13,6 +13,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.domain.lanes import Lane, shard_key
+from chalicelib.domain.mail_events import EventKind
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, parse
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
@@ -57,6 +58,11 @@ class UsersNotification(Table):
     attention = UnicodeAttribute(null=True)
     attention_at = UnicodeAttribute(null=True)
     sweeps = NumberAttribute(null=True)
+    delivered = UnicodeAttribute(null=True)
+    delayed = UnicodeAttribute(null=True)
+    bounced = UnicodeAttribute(null=True)
+    complained = UnicodeAttribute(null=True)
+    rejected = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     expires_at = NumberAttribute()
@@ -66,6 +72,12 @@ class UsersNotification(Table):
     @property
     def state(self) -> Status:
         return Status(self.status)
+
+    @property
+    def event_notes(self) -> dict[EventKind, str]:
+        """What the provider told after it had taken the message (see `MailEvent.note`)."""
+        notes = {kind: getattr(self, kind) for kind in EventKind}
+        return {kind: note for kind, note in notes.items() if note is not None}
 
 
 @dataclass(frozen=True)

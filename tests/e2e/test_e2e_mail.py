@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.deployment import Deployment, Person, people
+from tests.support.mail_form import check_form, read_strictly
 from tests.support.smtp import Mail, ScriptedSmtp
 
 pytestmark = pytest.mark.e2e
@@ -20,6 +21,13 @@ def mails_of(vestnik: Deployment, smtp: ScriptedSmtp, persons: list[Person]) -> 
     vestnik.send(persons, express=True, title="Скидка 50 % – today", text=TEXT)
     smtp.wait_for_mails(len(persons), 30)
     return [smtp.mail(to=person.email) for person in persons]
+
+
+def test_a_mail_is_written_as_the_standards_have_it(vestnik: Deployment, smtp: ScriptedSmtp) -> None:
+    english, russian = people(2, "reader")
+    persons = [Person(english.email, "Anna", "en"), Person(russian.email, "Анна Кузнецова", "ru")]
+    for mail in mails_of(vestnik, smtp, persons):
+        check_form(read_strictly(mail.content), to=mail.recipient, title="Скидка 50 % – today")
 
 
 def test_a_mail_has_both_parts_in_the_recipients_language_and_greets_by_name(

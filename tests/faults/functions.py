@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from chalicelib.domain.lanes import Lane
-from chalicelib.workers import dead_letters, deliver, fan_out
+from chalicelib.workers import dead_letters, deliver, fan_out, mail_events
 from infra.template_parts import join_parts
 from tests.faults.asked import Asked
 
@@ -40,6 +40,7 @@ FUNCTIONS: dict[str, Function] = {
     "DELIVERY_EXPRESS_QUEUE_URL": Function("deliver_express", deliver.deliver_express, 5, "DeliverExpress"),
     "DELIVERY_REGULAR_QUEUE_URL": Function("deliver_regular", deliver.deliver_regular, 10, "DeliverRegular"),
     **dict.fromkeys(dead_letters.QUEUE_VARIABLES, _BURY),
+    "MAIL_EVENTS_QUEUE_URL": Function("mail_events", mail_events.mail_events, 10, "MailEvents"),
 }
 
 

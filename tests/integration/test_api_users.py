@@ -149,8 +149,10 @@ def test_all_that_is_kept_is_exported(world: World, administrator: Api) -> None:
             "channels": ["telegram"], "updated_at": "2026-11-23T10:00:00.000Z",
             "erased_at": None, "erased_before": None,
         },
+        "suppressions": [],
         "next": None,
     }  # fmt: skip
+    assert shown["events"] == []
     assert shown["last_attempts"] == [{"at": "2026-11-23T10:00:00.000Z", "result": "sent"}]
     for name, value in {
         "title": "First", "text": "Text", "type": "mail", "content_id": "7", "author": "application:shop",

@@ -14,6 +14,7 @@ import app  # noqa: F401 - Chalice raises the level of the logger that has the n
 from chalicelib.domain.backoff import attempt_limit
 from chalicelib.domain.fanning import ChunkRange
 from chalicelib.domain.lanes import Lane
+from chalicelib.domain.mail_events import EventKind
 from chalicelib.domain.messages import FanOutMessage, names_in
 from chalicelib.domain.results import Permanent, RateLimited, Retryable
 from chalicelib.observability import METRICS, SENT, about, correlated, logger, measure
@@ -25,6 +26,7 @@ from tests.support.api import Api, set_api_clock
 from tests.support.aws import World
 from tests.support.factories import START, address_of, user_id, user_ids
 from tests.support.log_lines import PERSONAL, LogLines
+from tests.support.mail_events import envelope, event
 
 REFUSED = ClientError({"Error": {"Code": "ValidationException", "Message": "wrong"}}, "UpdateItem")
 HOUR = 3600
@@ -71,6 +73,11 @@ def everything_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Di
     world.clock.advance(90)
     world.sweep()
     world.settle()
+    # Of one mail everything is told that can be.
+    key = first, str(dispatches[-1].id)
+    for kind in EventKind:
+        world.queues.put("MAIL_EVENTS_QUEUE_URL", envelope(event(kind, address_of(first), key)))
+    world.mail_events()
     set_api_clock(monkeypatch, world.clock)
     shop = Api(f"shop {register_application('shop', START).password}")
     world.database.fail("GetItem", "notifications", error=REFUSED)
@@ -108,6 +115,7 @@ def test_the_metrics_are_what_happened(world: World, log: LogLines, monkeypatch:
         "requeued regular mail": 1,
         "sent regular mail": 2,
         "failed_expired regular mail": 1,
+        **{f"{kind} regular mail": 1 for kind in EventKind},
         "dead_letters": 2,  # the first time somebody holds the row
         "comes_again": 5,
         "server_errors": 1,
@@ -136,7 +144,12 @@ def test_every_line_about_a_notification_names_it(
     for line in named:
         assert line["notification"] == of[line["dispatch"]]
     about_none = {line["message"] for line in log.lines if "notification" not in line}
-    assert about_none == {"swept", "dead letters", "queue out of reach"}  # of several, or of none
+    assert about_none == {
+        "swept",
+        "dead letters",
+        "mail events",
+        "queue out of reach",
+    }  # of several, or of none
 
 
 def test_no_line_names_anybody(world: World, log: LogLines, monkeypatch: pytest.MonkeyPatch) -> None:

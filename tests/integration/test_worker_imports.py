@@ -27,6 +27,7 @@ FORBIDDEN = {
     "fan_out": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "sweep": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "dead_letters": (*API_ONLY, *SENDING),
+    "mail_events": (*API_ONLY, *SENDING),
     "deliver": (*API_ONLY, "dns", "chalicelib.templating.rendering"),
 }
 

@@ -43,7 +43,7 @@ from chalicelib.tables.contacts import Contact
 from chalicelib.tables.dispatches import Dispatch, cancel_dispatch
 from chalicelib.tables.progress import letters_of_chunks
 from chalicelib.tables.unsubscribes import Unsubscribe, add_scope
-from chalicelib.workers import dead_letters, deliver, fan_out, sweep, tick
+from chalicelib.workers import dead_letters, deliver, fan_out, mail_events, sweep, tick
 from infra.definitions import create_queues, create_tables, queue_definitions
 from tests.support import factories, telegram
 from tests.support.moto_tables import answer_sooner, copy_of, items_of, queues_in_moto, tables_in_moto
@@ -62,6 +62,7 @@ SECRETS: dict[str, dict[str, Any]] = {
     "smtp": {},
     "channels": {"telegram": telegram.SECRET},
 }
+MAIL_EVENTS_TOPIC = "arn:aws:sns:eu-central-1:123456789012:mail-events"
 
 RULE_EVENT: dict[str, Any] = {
     **dict.fromkeys(("version", "account", "region", "detail", "detail-type", "source", "time", "id"), ""),
@@ -106,6 +107,7 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     deployed = _tables_and_queues()
     for name, value in {**factories.ENVIRONMENT, **deployed.tables, **deployed.urls}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MAIL_EVENTS_TOPIC_ARN", MAIL_EVENTS_TOPIC)
     for name, secret in SECRETS.items():
         secrets_manager.create_secret(Name=name, SecretString=json.dumps(secret))
     settings.current.cache_clear()
@@ -380,7 +382,7 @@ class World:
         monkeypatch.setattr(queues, "FIRST_PAUSE_SECONDS", 0.0)
         monkeypatch.setattr(time, "sleep", self.clock.advance)
         monkeypatch.setattr(outside, "clock", lambda: self.clock().timestamp())
-        for module in (dead_letters, deliver, fan_out, sweep, tick):
+        for module in (dead_letters, deliver, fan_out, mail_events, sweep, tick):
             monkeypatch.setattr(module, "utc_now", self.clock)
         self.channel = ScriptedChannel()
         monkeypatch.setitem(cast(dict[str, Any], CHANNELS), "mail", self.channel)
@@ -391,6 +393,7 @@ class World:
             "DELIVERY_EXPRESS_QUEUE_URL": deliver.deliver_express,
             "DELIVERY_REGULAR_QUEUE_URL": deliver.deliver_regular,
             **dict.fromkeys(dead_letters.QUEUE_VARIABLES, dead_letters.dead_letters),
+            "MAIL_EVENTS_QUEUE_URL": mail_events.mail_events,
         }
         """What reads each queue."""
         self.crashes: list[Exception] = []
@@ -481,6 +484,10 @@ class World:
     def bury(self) -> int:
         """Hand all due dead letters to their function."""
         return sum(self._work(variable, 10, 1000) for variable in dead_letters.QUEUE_VARIABLES)
+
+    def mail_events(self) -> int:
+        """Hand what Amazon SES has told to its function; how many messages there were."""
+        return self._work("MAIL_EVENTS_QUEUE_URL", 10, 1000)
 
     def tick(self) -> dict[str, int]:
         """What the rule does each minute; what it sends lies in the fan-out queues."""
@@ -604,6 +611,8 @@ class World:
     def _held(self) -> set[tuple[str, str | int]]:
         held: set[tuple[str, str | int]] = set()
         for variable in queue_definitions():
+            if variable.startswith("MAIL_EVENTS"):
+                continue  # it holds nobody
             for waiting in self.queues.waiting(variable):
                 if "fan_out" in variable.lower():
                     message = load_fan_out(waiting.body)

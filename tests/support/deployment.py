@@ -62,6 +62,9 @@ PARAMETERS = {
     "WebhookNetworks": "",
 }
 
+NEW_PARAMETERS = {"MailBy": "smtp"}
+"""The same, of what the version before does not know."""
+
 API = "APIHandler"
 WORKERS = (
     "FanOutExpress",
@@ -71,6 +74,7 @@ WORKERS = (
     "Tick",
     "Sweep",
     "DeadLetters",
+    "MailEvents",
 )
 """The functions, by their ids in the template."""
 
@@ -229,7 +233,7 @@ class Deployment:
 
     def deploy(self, **parameters: str | int) -> None:
         """Have the stack with these parameters, and what is not named as PARAMETERS says."""
-        wanted = {**PARAMETERS, "SmtpPort": str(self.smtp.port)}
+        wanted = {**PARAMETERS, **NEW_PARAMETERS, "SmtpPort": str(self.smtp.port)}
         wanted |= {name: str(value) for name, value in parameters.items()}
         if wanted == self._parameters:
             return

@@ -5,17 +5,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from email.utils import parseaddr
 from typing import Any, cast
 from uuid import UUID
 
+import boto3
 import pytest
 
-from chalicelib import security
-from chalicelib.channels import CHANNELS
+from chalicelib import security, settings
+from chalicelib.channels import CHANNELS, ses
 from chalicelib.channels.mail import MailChannel
 from chalicelib.directory import signed_tokens
 from chalicelib.domain.fanning import ChunkRange
 from chalicelib.domain.lanes import Lane
+from chalicelib.domain.mail_events import EventKind
 from chalicelib.domain.messages import FanOutMessage
 from chalicelib.domain.results import Permanent, Retryable
 from chalicelib.domain.statuses import Status
@@ -29,6 +32,7 @@ from chalicelib.services.recipients import NotQueued, recipient_of, record_not_q
 from chalicelib.services.rights import Principal, Scope
 from chalicelib.services.submit import submit
 from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.suppressions import suppress
 from chalicelib.tables.unsubscribes import ERASED_AGAIN_AFTER_SECONDS
 from chalicelib.tables.users_notifications import Lease, claim_for_sending
 from tests.faults.requests import OPERATOR
@@ -37,6 +41,7 @@ from tests.support.aws import World
 from tests.support.calls import CallRecorder
 from tests.support.example_requests import OPERATIONS, ExampleRequest, example_request
 from tests.support.factories import SHOP, START, address_of, delivery, submission, user_ids
+from tests.support.mail_events import envelope, event
 from tests.support.smtp import ScriptedSmtp
 from tests.support.telegram import BLOCKED, TelegramServer
 
@@ -73,6 +78,8 @@ class Everything:
             self._outages(lane)
             self._dead_letters(lane)
             self._frequencies(lane)
+            self._by_ses(lane)
+        self._mail_events()
         self._erasures()
         assert not self._world.crashes
 
@@ -175,6 +182,30 @@ class Everything:
             assert [each.chat for each in telegram.messages()] == [44]
         self._submit(lane, [CARL], type="telegram")
         world.settle(A_WHILE)
+
+    def _by_ses(self, lane: Lane) -> None:
+        """Mail by Amazon SES, as moto has it."""
+        sesv2 = boto3.client("sesv2")
+        self._world.configure("MAIL_BY", "ses")
+        sender = parseaddr(settings.current().mail_from)[1]
+        if not sesv2.list_email_identities()["EmailIdentities"]:
+            sesv2.create_email_identity(EmailIdentity=sender)
+        self._submit(lane, [EMMA])
+        ses.forget()
+        with self._monkeypatch.context() as patch:
+            patch.setitem(cast(dict[str, Any], CHANNELS), "mail", MailChannel())
+            self._world.settle()
+        self._world.configure("MAIL_BY", "smtp")
+        ses.forget()
+
+    def _mail_events(self) -> None:
+        """What SES tells of a mail that was sent."""
+        world = self._world
+        dispatch = self._submit(Lane.REGULAR, [EMMA])
+        world.settle(A_WHILE)
+        told = event(EventKind.BOUNCED, address_of(EMMA), (EMMA, str(dispatch.id)), world.clock())
+        world.queues.put("MAIL_EVENTS_QUEUE_URL", envelope(told))
+        world.mail_events()
 
     def _cancelled(self, lane: Lane) -> None:
         """Before fan out, before it is delivered, and among the dead letters."""
@@ -283,4 +314,5 @@ class Everything:
             world.settle()
         for user in USERS:
             world.erases(user, seconds=0)
+        suppress("mail", address_of(ANNA), "bounced: to somebody", world.clock())
         self._a_minute_later(ERASED_AGAIN_AFTER_SECONDS + 1)

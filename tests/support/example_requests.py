@@ -22,6 +22,7 @@ from chalicelib.services.errors import AlreadyThereError
 from chalicelib.services.frequencies import Wanted
 from chalicelib.services.rights import Principal
 from chalicelib.tables.principals import Administrator
+from chalicelib.tables.suppressions import suppress, suppression_id
 from tests.support import telegram
 from tests.support.factories import submission
 
@@ -124,6 +125,11 @@ def _frequency(owner: Principal) -> str:
     return slug
 
 
+def _suppression(_: Principal) -> str:
+    suppress("mail", "anna@example.com", "bounced: 550 5.1.1 user unknown", utc_now())
+    return suppression_id("mail", "anna@example.com")
+
+
 MADE: dict[tuple[str, str], Callable[[Principal], str]] = {
     ("", "user_id"): lambda _: USER,
     ("", "number"): lambda _: "1",
@@ -135,6 +141,7 @@ MADE: dict[tuple[str, str], Callable[[Principal], str]] = {
     ("notification frequencies", "slug"): _frequency,
     ("contacts", "user_id"): _contact,
     ("templates", "name"): lambda _: "order_shipped",
+    ("suppressions", "suppression_id"): _suppression,
     ("users", "user_id"): lambda _: str(uuid.uuid4()),
 }
 """What a path names, by the operation or its tag (where it matters) and the parameter."""

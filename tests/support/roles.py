@@ -59,6 +59,17 @@ def needed(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
     elif service == "secretsmanager":
         variable = next(name for name, value in ENVIRONMENT.items() if value == params["SecretId"])
         yield f"secretsmanager:{operation}", logical_id(variable)
+    elif service == "sesv2":
+        # A raw message takes the right of the first version, too: anymail/django-anymail issue 384.
+        actions = [f"ses:{operation}", *(["ses:SendRawEmail"] if "Raw" in params.get("Content", {}) else [])]
+        for action in actions:
+            yield action, "identity/${Identity}"
+            if "ConfigurationSetName" in params:
+                yield action, "configuration-set/${AWS::StackName}"
+    elif operation == "TransactWriteItems":
+        for each in params["TransactItems"]:
+            ((kind, item),) = each.items()
+            yield f"dynamodb:{kind}Item", logical_id(f"{item['TableName'].upper()}_TABLE")
     elif service == "dynamodb":
         names = params["RequestItems"] if "RequestItems" in params else [params["TableName"]]
         index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
@@ -77,8 +88,14 @@ def logical_id(variable: str) -> str:
 
 @cache
 def _logical_ids() -> dict[str, str]:
-    variables = join_parts()["Globals"]["Function"]["Environment"]["Variables"]
-    return {name: value["Ref"] for name, value in variables.items() if isinstance(value, dict)}
+    template = join_parts()
+    functions = (body.get("Properties", {}) for body in template["Resources"].values())
+    return {
+        name: value["Ref"]
+        for each in (template["Globals"]["Function"], *functions)
+        for name, value in each.get("Environment", {}).get("Variables", {}).items()
+        if isinstance(value, dict) and "Ref" in value
+    }
 
 
 def _named(resource: Any) -> str:
@@ -88,4 +105,8 @@ def _named(resource: Any) -> str:
         return str(resource["Fn::GetAtt"][0])
     if "Ref" in resource:
         return str(resource["Ref"])
-    return str(resource["Fn::Sub"]).replace("${", "").replace(".Arn}", "")
+    written = resource["Fn::Sub"]
+    text = str(written[0] if isinstance(written, list) else written)
+    if text.startswith("arn:"):
+        return text.rpartition("${AWS::AccountId}:")[2]
+    return text.replace("${", "").replace(".Arn}", "")

@@ -104,6 +104,8 @@ class Mail:
     at: float
     client_port: int
     """Of the connection that it came by."""
+    content: bytes
+    """As it came."""
 
     @property
     def message_id(self) -> str:
@@ -334,7 +336,7 @@ class ScriptedSmtp:
     def keep(self, recipient: str, content: bytes, client_port: int) -> None:
         message = BytesParser(policy=policy.default).parsebytes(content)
         with self._lock:
-            self._mails.append(Mail(recipient, message, time.time(), client_port))
+            self._mails.append(Mail(recipient, message, time.time(), client_port, content))
 
     @contextlib.contextmanager
     def holding(self, recipient: str) -> Iterator[asyncio.Event]:

@@ -1,9 +1,11 @@
-"""Runs MiniStack, within its own environment, with one thing mended.
+"""Runs MiniStack, within its own environment, with two things mended.
 
 A function whose code or settings change comes to the end of what it is at, as on AWS: by itself MiniStack
-ends its processes in the middle, and who has just been sent a mail is sent another.
+ends its processes in the middle, and who has just been sent a mail is sent another. And what becomes of mails
+that go by SES is told (vestnik_ses.py).
 """
 
+import importlib
 import threading
 import time
 from collections.abc import Iterable
@@ -52,6 +54,7 @@ def _end_later(worker: Any) -> None:
 
 if __name__ == "__main__":
     mend()
+    importlib.import_module("vestnik_ses").mend()  # it stands beside this one
     from ministack.app import main
 
     main()

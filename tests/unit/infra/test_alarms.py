@@ -61,7 +61,7 @@ def test_an_alarm_has_its_section_and_calls_somebody(name: str) -> None:
     assert said.endswith(".")
     assert re.search(name_in_runbook(name), sections()[anchor]), f"{name} is not named in {anchor}"
     assert alarm["AlarmActions"] == alarm["OKActions"] != []
-    assert TEMPLATE["Resources"][name]["Condition"] == "HasAlarms"
+    assert TEMPLATE["Resources"][name]["Condition"] in ("HasAlarms", "WatchesMailEvents")
 
 
 def name_in_runbook(name: str) -> str:

@@ -51,6 +51,18 @@ NEEDS: dict[str, tuple[str, set[str]]] = {
          "ListTagsForResource"} | TAGS,
     ),
     "AWS::SNS::Subscription": ("sns", {"Subscribe", "Unsubscribe", "GetSubscriptionAttributes"}),
+    "AWS::SNS::TopicPolicy": ("sns", {"SetTopicAttributes"}),
+    "AWS::SQS::QueuePolicy": ("sqs", {"SetQueueAttributes"}),
+    "AWS::SES::ConfigurationSet": (
+        "ses",
+        {"CreateConfigurationSet", "DeleteConfigurationSet", "DescribeConfigurationSet",
+         "GetConfigurationSet", "PutConfigurationSetSuppressionOptions", "ListTagsForResource"} | TAGS,
+    ),
+    "AWS::SES::ConfigurationSetEventDestination": (
+        "ses",
+        {"CreateConfigurationSetEventDestination", "UpdateConfigurationSetEventDestination",
+         "DeleteConfigurationSetEventDestination", "GetConfigurationSetEventDestinations"},
+    ),
     "AWS::IAM::Policy": ("iam", {"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy"}),
     "AWS::IAM::Role": (
         "iam",
