@@ -19,6 +19,7 @@ from chalicelib.services.applications import register_application
 from chalicelib.settings import current
 from chalicelib.tables import base
 from chalicelib.tables.contacts import Contact
+from infra.definitions import queue_definitions
 from tests.cost import moto_shortcuts
 from tests.cost.ledger import Ledger
 from tests.cost.recorder import Recorder
@@ -88,7 +89,7 @@ class Stage:
         moto_shortcuts.take(monkeypatch)
         self.world = World(monkeypatch)
         self.world.checks = False  # they would read more than the functions do
-        urls = {variable: self.world.queues.url(variable) for variable in self.world.handlers}
+        urls = {variable: self.world.queues.url(variable) for variable in queue_definitions()}
         self.world.queues = _Queues(cast(Any, None), urls, self.world.clock)
         self.world.channel = _Channel()
         monkeypatch.setitem(_channels(), MailChannel.name, self.world.channel)
