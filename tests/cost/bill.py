@@ -53,10 +53,15 @@ def price_list() -> PriceList:
     return PriceList(**yaml.safe_load(FILE.read_text("utf-8")))
 
 
+def polled_queues() -> list[str]:
+    """The queues that Lambda asks; that of the mail events only where mail goes by SES."""
+    return [variable for variable in queue_definitions() if not variable.startswith("MAIL_EVENTS")]
+
+
 def idle_polling(hours: float) -> Ledger:
     """What Lambda asks the queues while there is nothing in them."""
     known = price_list()
-    polls = len(queue_definitions()) * known.assumed("pollers") * hours * 3600 / known.assumed("poll_seconds")
+    polls = len(polled_queues()) * known.assumed("pollers") * hours * 3600 / known.assumed("poll_seconds")
     return Ledger({IDLE_POLLING: Amount(polls)})
 
 

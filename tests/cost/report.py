@@ -8,7 +8,6 @@ from pathlib import Path
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.services.tick import PART
-from infra.definitions import queue_definitions
 from tests.cost import bill, recurring, scenarios
 from tests.cost.ledger import Amount, Ledger, Line
 from tests.cost.limits import FIXED, SLOPE, exceeded
@@ -268,7 +267,7 @@ def idle_section() -> str:
             [
                 _amounts("60 ticks that find nothing", empty.of("tick")),
                 _amounts("60 sweeps that find nothing", empty.of("sweep")),
-                _amounts(f"Lambda's polling of {len(queue_definitions())} empty queues", polling),
+                _amounts(f"Lambda's polling of {len(bill.polled_queues())} empty queues", polling),
                 _amounts("**together**", empty + polling),
                 _amounts(f"60 ticks that find none of {MANY:,} frequencies due", full.of("tick")),
                 _amounts(f"60 sweeps beside {MANY:,} frequencies", full.of("sweep")),

@@ -21,6 +21,7 @@ from chalicelib.settings import current
 from chalicelib.tables import base
 from chalicelib.tables.contacts import Contact
 from chalicelib.tables.paces import change_pace
+from infra.definitions import queue_definitions
 from tests.cost import moto_shortcuts
 from tests.cost.ledger import Ledger
 from tests.cost.recorder import Recorder
@@ -93,7 +94,7 @@ class Stage:
         moto_shortcuts.take(monkeypatch)
         self.world = World(monkeypatch)
         self.world.checks = False  # they would read more than the functions do
-        urls = {variable: self.world.queues.url(variable) for variable in self.world.handlers}
+        urls = {variable: self.world.queues.url(variable) for variable in queue_definitions()}
         self.world.queues = _Queues(cast(Any, None), urls, self.world.clock)
         self.world.channel = _Channel()
         monkeypatch.setitem(_channels(), MailChannel.name, self.world.channel)

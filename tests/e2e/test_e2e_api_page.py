@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import security
 from chalicelib.api.examples import USER
+from chalicelib.tables import suppressions
 from infra.api_reference import PAGE
 from tests.support.deployment import Deployment
 from tests.support.example_requests import LOGIN, OPERATIONS, PASSWORD
@@ -41,6 +42,15 @@ def variables(vestnik: Deployment) -> dict[str, str]:
             "created_at": "2026-11-23T10:00:00.000Z",
         },
     )
+    suppression_id = suppressions.suppression_id("mail", "gone@example.com")
+    vestnik.put(
+        "SUPPRESSIONS_TABLE",
+        {
+            "id": suppression_id, "channel": "mail", "address": "gone@example.com", "reason": "bounced",
+            "suppressed_at": "2026-11-23T10:00:00.000Z", "listed": "0",
+            "listed_as": f"2026-11-23T10:00:00.000Z#{suppression_id}",
+        },
+    )  # fmt: skip
     link = vestnik.secret("LINK_SECRET_ARN")
     return {
         "VESTNIK": vestnik.api_url,
@@ -48,6 +58,7 @@ def variables(vestnik: Deployment) -> dict[str, str]:
         "ADMINISTRATOR": f"Bearer {vestnik.manage('token', 'reader').strip()}",
         "USER_TOKEN": vestnik.manage("user-token", USER).strip(),
         "USER_ID": USER,
+        "SUPPRESSION_ID": suppression_id,
         "NUMBER": "1",
         "TOKEN": security.sign_unsubscribe_link(link, str(uuid.uuid4()), "mail"),
     }

@@ -96,4 +96,4 @@ def test_queues_get_their_visibility_retention_and_dead_letter_queue() -> None:
 
 def test_definitions_are_named_as_the_functions_know_them() -> None:
     assert table_definitions().keys() == TABLES.keys()
-    assert len(queue_definitions()) == 8
+    assert len(queue_definitions()) == 10
