@@ -87,6 +87,7 @@ class WebhookChannel(Channel):
 
     def session(self) -> AbstractContextManager[Session]:
         """A session that keeps connections over a batch."""
+        self.prepare()  # not within the first send's time
         return _session(current())
 
 
