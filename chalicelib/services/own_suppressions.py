@@ -10,7 +10,7 @@ from chalicelib.tables.users_notifications import UsersNotification
 
 def suppressions_of(contact: Contact | None, rows: Sequence[UsersNotification]) -> list[Suppression]:
     """The suppressions, lifted ones too, of a contact's addresses and of where these rows were sent to."""
-    kept = [getattr(contact, name) for name in CONTACT_FIELDS] if contact else []
+    kept = [contact.address(name) for name in CONTACT_FIELDS] if contact else []
     addresses = {str(each) for each in (*kept, *(row.address for row in rows)) if each}
     found = find_suppressions(_ids(addresses)) if addresses else []
     return sorted(found, key=lambda each: each.id)

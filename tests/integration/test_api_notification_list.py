@@ -66,6 +66,7 @@ class TestList:
         assert [each["id"] for each in found] == posted[::-1]
         assert found[0].keys() == {
             *("id", "type", "is_express", "title", "text", "content_id", "author", "created_at", "frequency"),
+            *("template", "variables"),
         }
 
     def test_filters(self, world: World, api: Api, admin: Api) -> None:

@@ -258,7 +258,7 @@ def _listed(value: Any) -> list[Any]:
 
 def test_data_outlives_the_stack(resources: Resources) -> None:
     kept = {name: body for name, body in resources.items() if body["Type"] in DATA}
-    assert len(kept) == 13 + 4
+    assert len(kept) == 15 + 5
     for body in kept.values():
         assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
@@ -288,7 +288,7 @@ def test_without_a_domain_there_is_nothing_of_one(template: dict[str, Any], reso
 
 
 def test_no_secret_is_in_the_template(template: dict[str, Any], secrets: Resources) -> None:
-    assert secrets["SmtpSecret"]["SecretString"] == "{}"
+    assert secrets["SmtpSecret"]["SecretString"] == secrets["ChannelsSecret"]["SecretString"] == "{}"
     for name in ("TokenSecret", "LinkSecret"):
         assert json.loads(secrets[name]["GenerateSecretString"]["SecretStringTemplate"]) == {"kid": "1"}
         assert secrets[name]["GenerateSecretString"]["PasswordLength"] == 64
@@ -298,6 +298,7 @@ def test_no_secret_is_in_the_template(template: dict[str, Any], secrets: Resourc
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     suspicious = [name for name in variables if any(word in name for word in ("PASSWORD", "KEY", "SECRET"))]
     assert sorted(suspicious) == [
+        "CHANNELS_SECRET_ARN",
         "LINK_SECRET_ARN",
         "SMTP_SECRET_ARN",
         "TOKEN_SECRET_ARN",
