@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.channels import CONTACT_FIELDS
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import utc_now
@@ -27,7 +28,7 @@ ANNA, BORIS = user_ids(2)
 CONTACT = f"/api/v1/contacts/{ANNA}/"
 IMPORT = "/api/v1/contacts/import/"
 USER = f"/api/v1/users/{ANNA}/"
-NOTHING = {"name": None, "email": None, "chat_id": None, "locale": None, "time_zone": None}
+NOTHING = dict.fromkeys(("name", *CONTACT_FIELDS, "locale", "time_zone"))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_contact_is_put_read_and_deleted(world: World, manager: Api) -> None:
     assert manager.get(CONTACT).status == 404
     whole = {"name": "Anna", "email": "anna@example.com", "chat_id": 42, "locale": "ru", "time_zone": "UTC"}
     answer = manager.put(CONTACT, whole)
-    assert (answer.status, answer.json) == (200, {"user_id": ANNA, **whole, "chat_id": "42"})
+    assert (answer.status, answer.json) == (200, {**NOTHING, "user_id": ANNA, **whole, "chat_id": "42"})
     assert manager.get(CONTACT).json == answer.json
     assert manager.put(CONTACT, {"email": "a@example.com"}).json == {
         **NOTHING, "user_id": ANNA, "email": "a@example.com",

@@ -43,10 +43,12 @@ TABLES = {
     ),
     "APPLICATIONS_TABLE": (["slug"], {"listed": ["listed", "slug"]}, None),
     "ADMINS_TABLE": (["login"], {}, None),
-    "CONTACTS_TABLE": (["user_id"], {}, None),
+    "CONTACTS_TABLE": (["user_id"], {"by_chat": ["chat_id"]}, None),
     "REQUESTS_TABLE": (["key"], {}, "expires_at"),
     "ACTIVITY_TABLE": (["minute", "shard"], {}, "expires_at"),
     "ATTEMPTS_TABLE": (["who"], {}, "expires_at"),
+    "PACES_TABLE": (["channel"], {}, None),
+    "SUPPRESSIONS_TABLE": (["id"], {"listed": ["listed", "listed_as"]}, None),
 }
 NUMBERS = {"chunk", "shard"}
 

@@ -133,6 +133,7 @@ def simulated(simulation: Simulation) -> Iterator[Dispatch]:
         patch.setattr(Dispatch, "one", lambda *keys, consistent: dispatch)
         patch.setattr(fan_out, "read_chunk", simulation.read_chunk)
         patch.setattr(fan_out, "read_unsubscribes", lambda user_ids, consistent: {})
+        patch.setattr(fan_out, "suppressed_of", lambda channel, people: {})
         patch.setattr(fan_out, "directory", Everybody)
         patch.setattr(fan_out, "logger", logging.getLogger("simulation"))  # 10,000 lines are no help
         patch.setattr(queues, "send_all", simulation.send_all)
