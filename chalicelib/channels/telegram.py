@@ -52,9 +52,9 @@ class TelegramChannel(Channel):
     def prepare(self) -> None:
         """Load the session, and what certificates are checked by."""
         import chalicelib.channels.telegram_session  # noqa: F401
-        from chalicelib.channels.connection import tls_context
+        from chalicelib.channels.bounded_http import tls
 
-        tls_context()
+        tls()
 
     def longest_send_seconds(self) -> float:
         """Kept over everything: names, connection, TLS, the answer."""

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from chalicelib import security, settings
 from chalicelib.channels.base import NotReadyError
-from chalicelib.channels.connection import Connection, NoAnswerError
+from chalicelib.channels.bounded_http import ANYWHERE, Connections, Host, NoAnswerError
 
 MAX_SAID = 200
 """How much of what Telegram says of an error is kept."""
@@ -72,7 +73,11 @@ class BotApi:
     """The Bot API for one bot."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._connection = Connection(url)
+        parts = urlsplit(url)
+        is_tls = parts.scheme == "https"
+        self._host = Host(parts.hostname or "", parts.port or (443 if is_tls else 80), is_tls)
+        self._path = f"{parts.path.rstrip('/')}/bot{token}"
+        self._connections = Connections(ANYWHERE)
         self._token = token
 
     def call(self, method: str, payload: Mapping[str, Any], seconds: float) -> BotAnswer:
@@ -80,7 +85,9 @@ class BotApi:
         # What is no UTF-8 cannot be said to Telegram.
         body = json.dumps(payload, ensure_ascii=False).encode(errors="replace")
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = self._connection.post(f"/bot{self._token}/{method}", headers, body, seconds)
+        answer = self._connections.post(self._host, f"{self._path}/{method}", headers, body, seconds)
+        if answer.body is None:
+            raise NoAnswerError("an answer that is not whole")
         retry_after = answer.headers.get("retry-after")
         try:
             said = json.loads(answer.body)
@@ -100,8 +107,8 @@ class BotApi:
         )
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close what is connected."""
+        self._connections.close()
 
     def _shown(self, text: Any) -> str:
         """In one line, without what no database stores, and without the token."""

@@ -23,7 +23,7 @@ from chalicelib.security import read_secret
 from chalicelib.settings import Settings, current
 
 if TYPE_CHECKING:
-    from chalicelib.channels.public_http import Answer, Host, Networks
+    from chalicelib.channels.bounded_http import Answer, Host, Networks
 
 SEND_SECONDS = 5.0
 """The name's resolution, connection, TLS and the whole answer."""
@@ -81,7 +81,7 @@ class WebhookChannel(Channel):
 
     def prepare(self) -> None:
         """Load the system's certificate authorities."""
-        from chalicelib.channels.public_http import tls
+        from chalicelib.channels.bounded_http import tls
 
         tls()
 
@@ -93,7 +93,7 @@ class WebhookChannel(Channel):
 
 def _parsed(text: str, networks: "Networks") -> _Url | None:
     # What only a sending or the check of an address needs is loaded then.
-    from chalicelib.channels.public_http import Host
+    from chalicelib.channels.bounded_http import Host
 
     if len(text) > MAX_URL_LENGTH or _NOT_IN_A_URL.search(text):
         return None
@@ -116,7 +116,7 @@ def _parsed(text: str, networks: "Networks") -> _Url | None:
 
 def _host_name(host: str, is_tls: bool, networks: "Networks") -> str | None:
     """The host in ASCII, or None: of addresses only those that may be posted to are one."""
-    from chalicelib.channels.public_http import is_public
+    from chalicelib.channels.bounded_http import is_public
 
     try:
         address = ip_address(host)
@@ -143,7 +143,7 @@ def _ascii(host: str) -> str | None:
 @contextmanager
 def _session(settings: Settings) -> Iterator[Session]:
     """SecretUnavailableError when the key cannot be read: now, so that a send waits for the receiver only."""
-    from chalicelib.channels.public_http import Connections
+    from chalicelib.channels.bounded_http import Connections
 
     networks = settings.channels.webhook_networks
     secret = read_secret(settings.link_secret)
@@ -160,7 +160,7 @@ class _WebhookSession:
 
     def send(self, letter: Letter, seconds_left: Callable[[], float]) -> SendResult:
         """See `Session.send`."""
-        from chalicelib.channels.public_http import ForbiddenHostError, NoAnswerError
+        from chalicelib.channels.bounded_http import ForbiddenHostError, NoAnswerError
 
         url = _parsed(letter.address, self._networks)
         if url is None:

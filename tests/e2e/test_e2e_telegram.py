@@ -140,8 +140,8 @@ PASSING: dict[str, tuple[Behaviour, str, int]] = {
     "too many": (too_many(1), "telegram 429: Too Many Requests: retry after 1", 1),
     "broken": (BROKEN, "telegram 500: Internal Server Error", 2),
     "garbage": (GARBAGE, "telegram 200: an answer that is no JSON of the Bot API's", 2),
-    "closed": (Close(), "telegram: RemoteDisconnected", 2),
-    "silent": (Hold(), "telegram: no end after 8 s", 2),
+    "closed": (Close(), "telegram: no answer: RemoteDisconnected", 2),
+    "silent": (Hold(), "telegram: no answer within 8.0 s", 2),
 }
 """What happens once, what is said of it, and how many attempts there were at the end."""
 

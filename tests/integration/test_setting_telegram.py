@@ -136,7 +136,7 @@ def test_a_refusal_changes_nothing(
 def test_where_nobody_answers_nothing_is_changed(run: Manage, telegram: TelegramServer) -> None:
     telegram.script_method("getMe", Close())
     reason = refused(run)
-    assert "does not answer getMe (RemoteDisconnected); nothing is changed" in reason
+    assert "does not answer getMe (no answer: RemoteDisconnected); nothing is changed" in reason
     assert telegram.url not in reason
     assert secret() == OTHERS
 

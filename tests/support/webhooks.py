@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.channels import public_http, webhook
+from chalicelib.channels import bounded_http, webhook
 from chalicelib.channels.base import Session
 from chalicelib.channels.webhook import WebhookChannel
 from chalicelib.domain.results import SendResult
@@ -72,7 +72,7 @@ def secure_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A receiver by HTTPS at 127.0.0.1, with a certificate for HOST that is trusted."""
     context, authority = certificate_for(tmp_path, HOST)
     trusted = ssl.create_default_context(cafile=str(authority))
-    monkeypatch.setattr(public_http, "tls", lambda: trusted)
+    monkeypatch.setattr(bounded_http, "tls", lambda: trusted)
     with WebhookReceiver(context) as started:
         yield started
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.channels import public_http, webhook
+from chalicelib.channels import bounded_http, webhook
 from chalicelib.channels.base import Session
 from chalicelib.channels.webhook import LEAST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult, no_time_left
@@ -234,7 +234,7 @@ def test_a_connection_that_the_server_has_closed_meanwhile_costs_no_attempt(
 def test_so_many_connections_are_kept_and_no_more(
     monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, sender: Session
 ) -> None:
-    monkeypatch.setattr(public_http, "KEPT_CONNECTIONS", 1)
+    monkeypatch.setattr(bounded_http, "KEPT_CONNECTIONS", 1)
     with WebhookReceiver() as other:
         for each in (receiver, other, receiver, receiver):
             assert send(sender, each.url()) == Accepted("200")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.channels import webhook
 from chalicelib.channels.base import Session
-from chalicelib.channels.public_http import is_public
+from chalicelib.channels.bounded_http import is_public
 from chalicelib.channels.webhook import WebhookChannel
 from chalicelib.domain.results import Accepted, Permanent, Retryable
 from chalicelib.settings import load

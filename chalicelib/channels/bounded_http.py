@@ -1,13 +1,15 @@
-"""HTTP to hosts that strangers name: only to public addresses, each checked and then connected to itself.
+"""HTTP with one deadline over everything: the name's resolution, connection, TLS, every byte of the answer.
 
-Everything has one deadline: the name's resolution, connection, TLS, and every byte of the answer. Redirects
-are not followed, and the environment's proxies are not asked. No message holds a path or a query.
+For hosts that strangers name, only to public addresses, each checked and then connected to itself. Redirects
+are not followed, and the environment's proxies are not asked. No message holds a path or a query: there may
+be a key in it.
 """
 
 import http.client
 import io
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +23,14 @@ MAX_ADDRESSES = 4
 """Of a name so many are tried, one after the other, until one can be connected to."""
 MAX_ANSWER_BYTES = 64 * 1024
 KEPT_CONNECTIONS = 8
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: on, no seconds."""
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
+
+ANYWHERE: Networks = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+"""For a host that an operator has named."""
 
 _UNICAST = IPv6Network("2000::/3")
 """All that is handed out of IPv6. Mapped addresses, NAT64, link-local, multicast and the rest are outside."""
@@ -63,10 +70,11 @@ class Host:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; its body is thrown away."""
+    """What came back; names of headers are in lower case. No body: it did not come whole, or is too long."""
 
     status: int
     headers: Mapping[str, str]
+    body: bytes | None = None
 
 
 def is_public(address: Address, networks: Networks = ()) -> bool:
@@ -99,7 +107,7 @@ class Connections:
             answer, may_be_kept = connection.ask(target, {**headers, "Host": host.authority}, body, deadline)
         except BaseException as error:
             if connection is not None:
-                connection.close()
+                connection.abort()
             if isinstance(error, OSError | http.client.HTTPException):
                 raise NoAnswerError(_reason(error, seconds)) from error
             raise
@@ -150,18 +158,25 @@ class _Connection:
         self._socket.deadline = deadline
         self._http.request("POST", target, body, dict(headers))
         response = self._http.getresponse()
-        answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()})
-        is_whole = False
-        # The status is the answer, whatever becomes of the body.
+        said = {name.lower(): value for name, value in response.getheaders()}
+        content = None
+        # The status is an answer, whatever becomes of the body.
         with suppress(OSError, http.client.HTTPException):
-            response.read(MAX_ANSWER_BYTES)
-            is_whole = response.isclosed()
+            read = response.read(MAX_ANSWER_BYTES)
+            is_whole = not response.length and (response.isclosed() or not response.read(1))
+            content = read if is_whole else None
         response.close()
-        return answer, is_whole and not response.will_close
+        return Answer(response.status, said, content), content is not None and not response.will_close
 
     def close(self) -> None:
         self._http.close()
         self._raw.close()
+
+    def abort(self) -> None:
+        """Close it, and drop what is not sent yet: of a request that was given up nothing more goes out."""
+        with suppress(OSError):  # it is closed by the other side already
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.close()
 
 
 @cache
