@@ -1,10 +1,13 @@
 """What the end-to-end tests share: figures that they measure are told at the end of the run."""
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.deployment import Deployment
 
 _FIGURES = pytest.StashKey[list[str]]()
 
@@ -21,6 +24,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mine = {path for count, path in enumerate(files) if count % parts == number - 1}
     config.hook.pytest_deselected(items=[each for each in items if each.path not in mine])
     items[:] = [each for each in items if each.path in mine]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leaves_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a module has put off for hours is not in the next one's queues."""
+    own = [each for each in request.session.items if each.path == request.path]
+    is_shared = any("vestnik" in getattr(each, "fixturenames", ()) for each in own)
+    vestnik: Deployment | None = request.getfixturevalue("vestnik") if is_shared else None
+    yield
+    if vestnik is not None:
+        vestnik.empty_queues()
 
 
 @pytest.fixture

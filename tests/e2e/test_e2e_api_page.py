@@ -60,6 +60,7 @@ def variables(vestnik: Deployment) -> dict[str, str]:
         "USER_ID": USER,
         "SUPPRESSION_ID": suppression_id,
         "NUMBER": "1",
+        "NAME": "order_shipped",
         "TOKEN": security.sign_unsubscribe_link(link, str(uuid.uuid4()), "mail"),
     }
 

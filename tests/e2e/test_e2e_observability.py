@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.channels import CHANNELS
 from infra.clients import session
 from infra.template_parts import join_parts
 from localstack.capabilities import Capability
@@ -95,12 +96,16 @@ def cloudwatch(vestnik: Deployment) -> Any:
 def test_the_alarms_are_there(cloudwatch: Any) -> None:
     alarms = cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]
     declared = [
-        each for each in join_parts()["Resources"].values() if each.get("Type") == "AWS::CloudWatch::Alarm"
+        each
+        for each in join_parts()["Resources"].values()
+        if each.get("Type") == "AWS::CloudWatch::Alarm" and each["Condition"] == "HasAlarms"
     ]
     assert len(alarms) == len(declared)
-    (latency,) = [each for each in alarms if each.get("MetricName") == "latency"]
-    assert (latency["Threshold"], latency["ExtendedStatistic"]) == (45, "p95")
-    assert len(latency["AlarmActions"]) == 1
+    latencies = [each for each in alarms if each.get("MetricName") == "latency"]
+    assert len(latencies) == len(CHANNELS)
+    for latency in latencies:
+        assert (latency["Threshold"], latency["ExtendedStatistic"]) == (45, "p95")
+        assert len(latency["AlarmActions"]) == 1
 
 
 @pytest.mark.needs(Capability.DASHBOARDS)

@@ -457,6 +457,12 @@ class Deployment:
         """What lies in a queue: visible, delayed or in flight."""
         return messages_in(self.url_of(queue), self._emulator)
 
+    def empty_queues(self) -> None:
+        """Drop every message there is, delayed ones too."""
+        for name, url in self._environment.items():
+            if name.endswith("_QUEUE_URL"):
+                self.sqs.purge_queue(QueueUrl=url)
+
     def wait_for_queued(self, queue: str, number: int, timeout: float = COLD_SECONDS) -> None:
         """Wait until so many messages lie in a queue."""
         wait_until(lambda: len(self.queued(queue)) == number, timeout, f"{number} messages in {queue}")
