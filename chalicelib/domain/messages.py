@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.fanning import ChunkRange
-from chalicelib.domain.pacing import NO_SLOTS, Slots
 
 VERSION = 1
 
@@ -54,13 +53,10 @@ def _place(value: Any) -> int:
     return value
 
 
-def _slots(value: Any) -> Slots:
-    if value is None:
-        return NO_SLOTS
-    channel, address = value
-    if not all(each is None or isinstance(each, int | float) for each in (channel, address)):
-        raise TypeError(f"not slots: {value!r}")
-    return Slots(channel, address)
+def _moment_or_none(value: Any) -> float | None:
+    if value is not None and not isinstance(value, int | float):
+        raise TypeError(f"not a moment: {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ class DeliveryMessage:
     """Work for deliver: one recipient of a dispatch, and where to reach them.
 
     `frequency` is the slug of the frequency that the dispatch is a run of: it may have been stopped since.
-    `notification_id` is for the log.
+    `notification_id` is for the log. `slot` is when it may be sent, where the channel has a rate.
     """
 
     dispatch_id: str
@@ -143,7 +139,7 @@ class DeliveryMessage:
     frequency: str | None = None
     notification_id: str | None = field(default=None, compare=False)
     time_zone: str | None = None
-    slots: Slots = field(default=NO_SLOTS, compare=False)
+    slot: float | None = field(default=None, compare=False)
 
     def dump(self) -> str:
         fields = {
@@ -157,7 +153,7 @@ class DeliveryMessage:
             "frequency": self.frequency,
             "notification": self.notification_id,
             "zone": self.time_zone,
-            "slots": [self.slots.channel, self.slots.address] if self.slots != NO_SLOTS else None,
+            "slot": self.slot,
         }
         return json.dumps({key: value for key, value in fields.items() if value is not None})
 
@@ -177,7 +173,7 @@ class DeliveryMessage:
                 frequency=_text_or_none(fields.get("frequency")),
                 notification_id=_text_or_none(fields.get("notification")),
                 time_zone=_text_or_none(fields.get("zone")),
-                slots=_slots(fields.get("slots")),
+                slot=_moment_or_none(fields.get("slot")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnknownMessageError("not a delivery message") from error

@@ -129,7 +129,7 @@ class Delivery:
     def _channel_of(self, incoming: Incoming, read: _Read) -> str | None:
         """The channel of a message that is due; None where nothing will be sent, as far as one can see."""
         dispatch = read.dispatches.get(incoming.message.dispatch_id)
-        if dispatch is None or self._is_over(dispatch, read):
+        if dispatch is None or dispatch.type not in CHANNELS or self._is_over(dispatch, read):
             return None
         if dispatch.send_at and dispatch.due > self._clock():
             return None
@@ -208,6 +208,8 @@ class Delivery:
                 self._after.hop(later_on, dispatch, delay_seconds)
                 return False
             case Exception() as error:
+                if not is_outage(error):
+                    raise error
                 self._put_off(incoming, dispatch, error)
                 return False
         return True

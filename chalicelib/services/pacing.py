@@ -14,7 +14,6 @@ from chalicelib.domain.pacing import Later, Now, Pace, Wanted, reserve, share_of
 from chalicelib.domain.times import Clock
 from chalicelib.services.aftermath import Incoming
 from chalicelib.settings import SettingsError
-from chalicelib.tables.base import is_outage
 from chalicelib.tables.paces import change_pace
 
 
@@ -39,7 +38,7 @@ def take_slots(
     """When each of these messages may be sent; in one write, and in none where the channel wants no pause."""
     rate = rate_of(channel, lane)
     wanted = [
-        Wanted(each.address, CHANNELS[channel].address_pause(each.address), each.slots) for each in messages
+        Wanted(each.address, CHANNELS[channel].address_pause(each.address), each.slot) for each in messages
     ]
     if rate is None and not any(each.pause for each in wanted):
         return [Now(now)] * len(messages)
@@ -67,7 +66,7 @@ def forget() -> None:
 
 @dataclass(frozen=True)
 class ComeBack:
-    """A message has to come back after some seconds, as it stands here: with the slots that it has got."""
+    """A message has to come back after some seconds, as it stands here: with the slot that it has got."""
 
     incoming: Incoming
     delay_seconds: int
@@ -84,7 +83,7 @@ class Turns:
     def take(self, batch: Iterable[tuple[Incoming, str | None]]) -> None:
         """Take slots for those that come with their channel: of each channel in one write.
 
-        With an outage of the database nobody gets one, and `wait` gives what happened.
+        Where that fails nobody of the channel gets one, and `wait` gives what happened.
         """
         by_channel: dict[str, list[Incoming]] = defaultdict(list)
         for incoming, channel in batch:
@@ -96,9 +95,7 @@ class Turns:
                 slots = take_slots(
                     channel, self._lane, [each.message for each in waiting], self._clock().timestamp()
                 )
-            except Exception as error:
-                if not is_outage(error):
-                    raise
+            except Exception as error:  # for each message to say by itself
                 slots = [error] * len(waiting)
             for incoming, slot in zip(waiting, slots, strict=True):
                 self._slots[incoming.id], self._channels[incoming.id] = slot, channel
@@ -112,8 +109,8 @@ class Turns:
         """Wait for a turn that is near: None, when it has come. Else what has to be done instead."""
         now = self._clock().timestamp()
         match self._slots.get(incoming.id):
-            case Later(until, slots):
-                later_on = replace(incoming, message=replace(incoming.message, slots=slots))
+            case Later(until, slot):
+                later_on = replace(incoming, message=replace(incoming.message, slot=slot))
                 # Rather a little early: then it is waited for.
                 return ComeBack(later_on, min(max(int(until - now), 0), MAX_DELAY_SECONDS))
             case Now(at):

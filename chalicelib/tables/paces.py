@@ -4,8 +4,8 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pynamodb.attributes import UnicodeAttribute
 
@@ -73,23 +73,17 @@ def change_pace(channel: str, change: Callable[[Pace], tuple[Pace, T]]) -> T:
 
 def _dumped(pace: Pace) -> str:
     """Short, since a write costs by the kilobyte: milliseconds from the first moment on."""
-    moments = [*pace.free.values(), *pace.addresses.values()]
-    base = int(min(moments, default=0.0))
-    state = [
-        base,
-        {lane: _milliseconds(at, base) for lane, at in pace.free.items()},
-        {address: _milliseconds(at, base) for address, at in pace.addresses.items()},
-    ]
+    parts: list[Mapping[Any, float]] = [pace.free, pace.late, pace.addresses]
+    base = int(min((at for part in parts for at in part.values()), default=0.0))
+    state = [base, *({name: round((at - base) * 1000) for name, at in part.items()} for part in parts)]
     return json.dumps(state, separators=(",", ":"))
 
 
-def _milliseconds(at: float, base: int) -> int:
-    return round((at - base) * 1000)
-
-
 def _loaded(state: str) -> Pace:
-    base, free, addresses = json.loads(state)
+    base, *parts = json.loads(state)
+    free, late, addresses = ({name: base + at / 1000 for name, at in part.items()} for part in parts)
     return Pace(
-        {Lane(lane): base + at / 1000 for lane, at in free.items()},
-        {address: base + at / 1000 for address, at in addresses.items()},
+        {Lane(lane): at for lane, at in free.items()},
+        {Lane(lane): at for lane, at in late.items()},
+        addresses,
     )

@@ -8,11 +8,12 @@ import pytest
 
 from chalicelib import settings
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.pacing import NO_SLOTS, Pace
+from chalicelib.domain.pacing import Pace
 from chalicelib.services.pacing import check_rates, rate_of
 from chalicelib.settings import SettingsError
 from chalicelib.tables import paces
 from chalicelib.tables.base import BatchUnprocessedError
+from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.paces import PaceItem, change_pace
 from tests.support.aws import World
 from tests.support.factories import START, address_of, user_id, user_ids
@@ -68,7 +69,7 @@ def test_nothing_is_claimed_before_its_turn(paced: World) -> None:
     sent = set(paced.channel.addresses())
     assert 0 < len(sent) < len(users)
     assert paced.rows().keys() == {user for user in users if address_of(user) in sent}
-    waiting = [each for each in paced.queues.waiting(DELIVERY) if each.delivery.slots != NO_SLOTS]
+    waiting = [each for each in paced.queues.waiting(DELIVERY) if each.delivery.slot is not None]
     assert len(waiting) == len(users) - len(sent)
 
 
@@ -172,7 +173,7 @@ def test_where_there_is_always_somebody_it_is_an_outage(paced: World) -> None:
     numbers = itertools.count()
 
     def meanwhile(pace: Pace) -> tuple[Pace, None]:
-        PaceItem("mail", state="[0,{},{}]", version=f"another's {next(numbers)}").put()
+        PaceItem("mail", state="[0,{},{},{}]", version=f"another's {next(numbers)}").put()
         return pace, None
 
     with pytest.raises(BatchUnprocessedError, match="the pace of mail"):
@@ -194,6 +195,38 @@ def test_a_slot_that_the_queue_does_not_take_back_is_the_sweeps(paced: World) ->
         paced.sweep()
     paced.settle(60)
     assert sent_to(paced) == dict.fromkeys(map(address_of, users), 1)
+
+
+def test_a_channel_that_this_function_does_not_know_harms_no_other(paced: World) -> None:
+    paced.knows([ANNA, BEN])
+    dispatch = paced.submit([ANNA])
+    stranger = paced.submit([BEN])
+    paced.fan_out()
+    Dispatch.change(stranger.id, actions=[Dispatch.type.set("pigeon")])
+    paced.deliver(limit=10)
+    assert sent_to(paced) == {address_of(ANNA): 1}
+    assert paced.counts(dispatch) == {"sent": 1}
+
+
+def test_all_are_sent_though_their_function_is_always_too_late(paced: World) -> None:
+    users = user_ids(30)
+    paced.knows(users)
+    paced.submit(users)
+    paced.fan_out()
+    for _ in range(200):
+        if not paced.queues.waiting(DELIVERY):
+            break
+        paced.deliver()
+        paced.clock.advance(3.7)  # busy with something else
+    assert sent_to(paced) == dict.fromkeys(map(address_of, users), 1)
+
+
+def test_slots_that_only_a_wrong_clock_can_have_taken_block_nobody(paced: World) -> None:
+    change_pace("mail", lambda pace: (Pace({Lane.REGULAR: START.timestamp() + 1e8}), None))
+    paced.knows([ANNA])
+    paced.submit([ANNA])
+    paced.settle()
+    assert sent_to(paced) == {address_of(ANNA): 1}
 
 
 def test_a_rate_of_no_channel_is_refused(world: World) -> None:
