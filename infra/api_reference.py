@@ -22,6 +22,8 @@ AUTHORIZATION = {
     "bearer": "$ADMINISTRATOR",
 }
 """Whose Authorization header a request shows: the first of these who may."""
+HEADERS = {"x-telegram-bot-api-secret-token": "$TELEGRAM_TOKEN"}
+"""Without which a request would be refused."""
 
 
 def reference(schema: Mapping[str, Any]) -> str:
@@ -86,9 +88,13 @@ def _curl(name: str, operation: Operation, content_type: str | None, body: Any) 
     schemes = {scheme for way in operation["security"] for scheme in way}
     if who := next((variable for scheme, variable in AUTHORIZATION.items() if scheme in schemes), None):
         words.append(f'-H "Authorization: {who}"')
+    words += [
+        f'-H "{each["name"]}: {HEADERS[each["name"].lower()]}"'
+        for each in operation.get("parameters", [])
+        if each["in"] == "header" and each["name"].lower() in HEADERS
+    ]
     if content_type:
         words.append(f"-H 'Content-Type: {content_type}'")
-    if content_type:
         text = body if isinstance(body, str) else compact(body)
         words.append(f"--data-binary {_quoted(text)}")
     for each in operation.get("parameters", []):

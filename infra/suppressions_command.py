@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from chalicelib.channels import CHANNELS
+from infra.stack import DeploymentError
 
 SHOWN = 20
 PAGE = 100
@@ -21,7 +22,9 @@ def add_commands(command: Callable[[str, Any, str], argparse.ArgumentParser]) ->
         "--limit", type=int, default=SHOWN, metavar="N", help="show N at most (default: %(default)s)"
     )
     lifted = command("lift-suppression", run_lift, "let a suppressed address be sent to again")
-    lifted.add_argument("id", help="the id that `suppressions` shows")
+    lifted.add_argument("id", nargs="?", help="the id that `suppressions` shows")
+    lifted.add_argument("--channel", choices=sorted(CHANNELS), help="all of this channel, with --reason")
+    lifted.add_argument("--reason", metavar="TEXT", help="whose reason has this in it")
 
 
 def run_list(options: argparse.Namespace) -> str:
@@ -31,10 +34,17 @@ def run_list(options: argparse.Namespace) -> str:
 
 
 def run_lift(options: argparse.Namespace) -> str:
-    """Lift one, and say which."""
+    """Lift one, and say which; or all of a kind, and say how many."""
     from chalicelib.domain.times import utc_now
     from chalicelib.services.suppression_list import find_suppression, lift_suppression
 
+    if bool(options.id) == bool(options.channel and options.reason):
+        raise DeploymentError("give either an ID, or --channel and --reason")
+    if not options.id:
+        wanted = [each["id"] for each in _rows(options.channel, None) if options.reason in each["reason"]]
+        for each in wanted:
+            lift_suppression(each, "administrator:operator", utc_now())
+        return f"{len(wanted)} addresses of {options.channel} are sent to again"
     lift_suppression(options.id, "administrator:operator", utc_now())
     found = find_suppression(options.id)
     return (

@@ -33,7 +33,7 @@ class WebhookSecretOut(BaseModel):
     )
 
 
-@resource.get("/api/v1/webhook_secret", access=Access.MANAGE)
+@resource.get("/api/v1/webhook_secret", access=Access.ADMINISTRATOR)
 def read_webhook_secret(query: WebhookQuery) -> WebhookSecretOut:
     """The secret by which the receiver at a URL checks the signatures of what is posted there.
 

@@ -234,6 +234,6 @@ def _wait_of(text: str | None, now: datetime) -> float | None:
             if re.fullmatch(r"[0-9]{1,10}", text)
             else (parsedate_to_datetime(text) - now).total_seconds()
         )
-    except (ValueError, TypeError):  # a date without a zone has no difference
+    except (ValueError, TypeError, OverflowError):  # a date without a zone has no difference
         return None
     return min(max(seconds, LEAST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ from chalicelib.services.outcomes import metric_of, outcome_of
 from chalicelib.services.pacing import ComeBack, Turns
 from chalicelib.services.recipients import final_statuses, recipient_of
 from chalicelib.services.stopping import cancel_stopped, is_stopped
-from chalicelib.services.suppressing import learn_of_address
+from chalicelib.services.suppressing import learn_of_address, suppressed_among
 from chalicelib.tables.base import DATABASE_ERRORS, batch_get, is_outage
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.frequencies import Frequency
@@ -67,6 +67,8 @@ class _Read:
     dispatches: dict[str, Dispatch]
     unsubscribes: dict[str, Unsubscribe]
     frequencies: dict[str, Frequency]
+    suppressed: Mapping[str, str]
+    """Why nothing is sent to a recipient any more, by the message's id."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class _Job:
     incoming: Incoming
     dispatch: Dispatch
     row: UsersNotification
-    is_unsubscribed: bool
+    refused: Outcome | None
+    """How it ends without a send: the user has unsubscribed, or the address is suppressed."""
 
 
 class Delivery:
@@ -113,6 +116,11 @@ class Delivery:
             )
             dispatches = {each.id: each for each in found[Dispatch]}
             remember_notifications({each.notification_id for each in dispatches.values()})
+            suppressed = suppressed_among(
+                (each.id, dispatches[each.message.dispatch_id].type, each.message.address)
+                for each in batch
+                if each.message.dispatch_id in dispatches
+            )
         except Exception as error:
             if not is_outage(error):
                 raise
@@ -124,6 +132,7 @@ class Delivery:
             dispatches,
             {each.user_id: each for each in found[Unsubscribe]},
             {each.slug: each for each in found[Frequency]},
+            suppressed,
         )
 
     def _channel_of(self, incoming: Incoming, read: _Read) -> str | None:
@@ -136,7 +145,7 @@ class Delivery:
         unsubscribe = read.unsubscribes.get(incoming.message.user_id)
         if unsubscribe and (unsubscribe.erases(dispatch.id) or unsubscribe.refuses(dispatch.type)):
             return None
-        return str(dispatch.type)
+        return str(dispatch.type) if incoming.id not in read.suppressed else None
 
     def _one(self, incoming: Incoming, read: _Read, stack: ExitStack) -> None:
         with _about(incoming):
@@ -197,8 +206,12 @@ class Delivery:
             case Busy(until):
                 self._after.hop(incoming, dispatch, delay_until(until, now))
             case Claimed(row):
-                is_unsubscribed = unsubscribe is not None and unsubscribe.refuses(dispatch.type)
-                return _Job(incoming, dispatch, row, is_unsubscribed)
+                refused = None
+                if unsubscribe is not None and unsubscribe.refuses(dispatch.type):
+                    refused = Outcome(Status.UNSUBSCRIBED, now, int(row.attempts), "unsubscribed")
+                elif reason := read.suppressed.get(incoming.id):
+                    refused = Outcome(Status.WRONG_CONTACT, now, int(row.attempts), f"suppressed: {reason}")
+                return _Job(incoming, dispatch, row, refused)
         return None
 
     def _is_its_turn(self, incoming: Incoming, dispatch: Dispatch) -> bool:
@@ -244,8 +257,8 @@ class Delivery:
         return self._remaining_seconds() - AFTER_SEND_SECONDS
 
     def _send(self, job: _Job, stack: ExitStack) -> SendResult | None:
-        """The channel's answer, or None when there was nothing to ask: the user has unsubscribed."""
-        if job.is_unsubscribed:
+        """The channel's answer, or None when there is nothing to ask."""
+        if job.refused:
             return None
         channel = job.dispatch.type
         try:
@@ -269,7 +282,10 @@ class Delivery:
         return self._sessions[channel]
 
     def _settle(self, job: _Job, result: SendResult | None) -> None:
-        outcome = outcome_of(job.row, result, self._lane, self._clock())
+        outcome = job.refused
+        if outcome is None:
+            assert result is not None
+            outcome = outcome_of(job.row, result, self._lane, self._clock())
         if not self._record(job.row, outcome):
             # Another has claimed the row since. It comes again, since ours may be the message that holds it.
             logger.warning("lease lost", extra={"user": job.row.user_id, "result": str(outcome.status)})

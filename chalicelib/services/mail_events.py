@@ -57,21 +57,29 @@ def work(events: Sequence[MailEvent], clock: Clock) -> None:
     TransactionLostError when others are always quicker: then the events have to come again.
     """
     wanted = _first_notes(events)
-    rows, lanes = _read(wanted)
+    rows = _note_all(wanted, clock)
     for event in events:
         # Of a row that is gone the user may have been erased: then no address is written down anew.
         row = rows.get(event.key) if event.key else None
         with about(**({"notification": row.notification_id, "dispatch": row.dispatch_id} if row else {})):
             _suppress(event, keeps_address=event.key is None or row is not None)
+
+
+def _note_all(wanted: Mapping[Key, Notes], clock: Clock) -> dict[Key, UsersNotification]:
+    """Note and count them; the rows as they were before."""
+    rows, lanes = _read(wanted)
     pause = FIRST_PAUSE_SECONDS
     for _ in range(ROUNDS - 1):
         try:
-            return _note(wanted, rows, lanes, clock())
+            _note(wanted, rows, lanes, clock())
         except TransactionLostError:
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
             pause *= 2
             rows, lanes = _read(wanted)
-    return _note(wanted, rows, lanes, clock())
+        else:
+            return rows
+    _note(wanted, rows, lanes, clock())
+    return rows
 
 
 def _first_notes(events: Iterable[MailEvent]) -> dict[Key, Notes]:

@@ -7,16 +7,14 @@ from chalicelib.domain.lanes import Lane
 from chalicelib.domain.results import Accepted, Permanent, RateLimited, Retryable, SendResult
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import later, parse
-from chalicelib.observability import GIVEN_UP, REFUSED, RETRIED, SENT, UNSUBSCRIBED, Metric
+from chalicelib.observability import GIVEN_UP, REFUSED, RETRIED, SENT, UNSUBSCRIBED, WRONG_CONTACT, Metric
 from chalicelib.tables.users_notifications import Outcome, UsersNotification
 
 
-def outcome_of(row: UsersNotification, result: SendResult | None, lane: Lane, now: datetime) -> Outcome:
-    """The outcome of a sending; of none, since the user has unsubscribed, without a result."""
+def outcome_of(row: UsersNotification, result: SendResult, lane: Lane, now: datetime) -> Outcome:
+    """The outcome of a sending."""
     attempts = int(row.attempts)
     match result:
-        case None:
-            return Outcome(Status.UNSUBSCRIBED, now, attempts, "unsubscribed")
         case Accepted(provider_id):
             return Outcome(Status.SENT, now, attempts + 1, provider_id=provider_id)
         case Permanent(reason):
@@ -36,4 +34,9 @@ def metric_of(status: Status, result: SendResult | None) -> Metric:
     """As what an outcome is counted."""
     if status is Status.FAILED:
         return REFUSED if isinstance(result, Permanent) else GIVEN_UP
-    return {Status.SENT: SENT, Status.QUEUED: RETRIED, Status.UNSUBSCRIBED: UNSUBSCRIBED}[status]
+    return {
+        Status.SENT: SENT,
+        Status.QUEUED: RETRIED,
+        Status.UNSUBSCRIBED: UNSUBSCRIBED,
+        Status.WRONG_CONTACT: WRONG_CONTACT,
+    }[status]

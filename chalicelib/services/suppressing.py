@@ -1,5 +1,6 @@
 """Suppressing: which addresses are known to be wrong, and nothing is sent to until somebody lifts that."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -31,6 +32,18 @@ def suppressed(channel: str, addresses: Iterable[str]) -> Mapping[str, str]:
         prints = suppressions.read_prints(channel)
         _prints.put(channel, prints, now)
     return suppressions.suppressed_among(channel, addresses, prints) if prints else {}
+
+
+def suppressed_among(messages: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Of (id, channel, address) the ids of those whose address is suppressed, each with the reason."""
+    addresses: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for id_, channel, address in messages:
+        addresses[channel][id_] = address
+    found: dict[str, str] = {}
+    for channel, by_id in addresses.items():
+        reasons = suppressed(channel, set(by_id.values()))
+        found |= {id_: reasons[address] for id_, address in by_id.items() if address in reasons}
+    return found
 
 
 def learn_of_address(channel: str, address: str, result: SendResult | None, at: datetime) -> None:

@@ -25,6 +25,8 @@ from chalicelib.tables.unsubscribes import add_scope, find, remove_scope
 CHANNEL = "telegram"
 LINK = "https://t.me/{username}?start={token}"
 LIFTED_BY = "telegram bot"
+MOST_USERS = 50
+"""Of a private chat there is one, but for contacts that were put twice."""
 MAX_COMMAND = 200
 """A longer text is none of our commands."""
 
@@ -136,7 +138,7 @@ def _connect(command: Command, token: str, now: datetime) -> Reply:
 def _start(command: Command, now: datetime) -> Reply:
     """Somebody wants to be sent to again, or does not know how to connect."""
     chat = str(command.chat_id)
-    users = users_of_chat(chat)
+    users = _users(command)
     was_stopped = _lift(chat, now)
     for user_id in users:
         remove_scope(user_id, CHANNEL, now)
@@ -149,12 +151,12 @@ def _start(command: Command, now: datetime) -> Reply:
 def _stop(command: Command, now: datetime) -> Reply:
     """Nothing is sent to a chat any more: its users refuse the channel; of nobody's, the chat is kept."""
     chat = str(command.chat_id)
-    users = users_of_chat(chat)
+    users = _users(command)
     for user_id in users:
         add_scope(user_id, CHANNEL, now)
         logger.info("unsubscribed", extra={"user": user_id, "scope": CHANNEL, "by": "chat"})
     if not users:
-        suppressions.suppress(CHANNEL, chat, "stopped by the user", now)
+        _suppress(chat, "stopped by the user", now)
     return _reply(command, _first(users), Said.STOPPED)
 
 
@@ -162,9 +164,20 @@ def note_membership(chat_id: int, status: str, now: datetime) -> None:
     """Somebody has thrown the bot out of a chat, or let it in again."""
     chat = str(chat_id)
     if status in _GONE:
-        suppressions.suppress(CHANNEL, chat, "blocked by the user", now)
+        _suppress(chat, "blocked by the user", now)
     elif status in _BACK:
         _lift(chat, now)
+
+
+def _users(command: Command) -> list[str]:
+    """Whose chat it is. In a group anybody may speak: there it is about the chat, not about refusals."""
+    return users_of_chat(str(command.chat_id), MOST_USERS) if command.is_private else []
+
+
+def _suppress(chat: str, reason: str, now: datetime) -> None:
+    """Of nobody whom the directory knows, who may have been erased, the chat's id is not kept."""
+    is_known = bool(users_of_chat(chat, 1))
+    suppressions.suppress(CHANNEL, chat, reason, now, keeps_address=is_known)
 
 
 def _lift(chat: str, now: datetime) -> bool:

@@ -56,6 +56,6 @@ def contact_of(user_id: str, addresses: Mapping[str, str | None], **known: Any) 
     return Contact(user_id, **own, others=others or None, **known)
 
 
-def users_of_chat(chat_id: str) -> list[str]:
-    """Who is reached in a chat; a contact that was written just now may be missing."""
-    return [each.user_id for each in Contact.by_chat.query(chat_id)]
+def users_of_chat(chat_id: str, limit: int) -> list[str]:
+    """Who is reached in a chat, so many at most; a contact that was written just now may be missing."""
+    return [each.user_id for each in Contact.by_chat.query(chat_id, limit=limit)]

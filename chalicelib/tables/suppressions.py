@@ -13,7 +13,8 @@ from pynamodb.attributes import BinarySetAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.domain.times import iso
-from chalicelib.tables.base import ConditionFailedError, Table, batch_get
+from chalicelib.observability import logger
+from chalicelib.tables.base import DATABASE_ERRORS, ConditionFailedError, Table, batch_get, is_outage
 from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
 FILTER_SHARDS = 4
@@ -60,8 +61,8 @@ class Suppression(Table):
 
 
 def suppression_id(channel: str, address: str) -> str:
-    """The id of an address, which says nothing about it."""
-    return hashlib.sha256(f"{channel}#{address}".encode()).hexdigest()[:32]
+    """The id of an address, which says nothing about it. Capital letters make no difference."""
+    return hashlib.sha256(f"{channel}#{address.lower()}".encode()).hexdigest()[:32]
 
 
 def _print(id_: str) -> bytes:
@@ -83,7 +84,13 @@ def suppress(channel: str, address: str, reason: str, at: datetime, *, keeps_add
     """
     id_, row = suppression_id(channel, address), Suppression
     # The print first: without the row behind it it costs a reading, and nothing else.
-    row.change(_filter_of(channel, id_), actions=[row.prints.add({_print(id_)})])
+    try:
+        row.change(_filter_of(channel, id_), actions=[row.prints.add({_print(id_)})])
+    except DATABASE_ERRORS as error:
+        if is_outage(error):
+            raise
+        # An item takes 400 KB. The row is written all the same: it is seen, though it is not heeded.
+        logger.error("the filter of suppressions is full", extra={"channel": channel, "error": str(error)})
     try:
         row.change(
             id_,

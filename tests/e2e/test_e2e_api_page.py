@@ -16,6 +16,7 @@ from chalicelib.tables import suppressions
 from infra.api_reference import PAGE
 from tests.support.deployment import Deployment
 from tests.support.example_requests import LOGIN, OPERATIONS, PASSWORD
+from tests.support.telegram import SECRET, WEBHOOK_TOKEN
 
 pytestmark = pytest.mark.e2e
 
@@ -33,6 +34,7 @@ def variables(vestnik: Deployment) -> dict[str, str]:
     """Those of the page's beginning."""
     vestnik.deploy()
     vestnik.create_administrator("reader")
+    vestnik.set_channel_secret("telegram", SECRET)
     vestnik.put(
         "ADMINS_TABLE",
         {
@@ -61,6 +63,7 @@ def variables(vestnik: Deployment) -> dict[str, str]:
         "SUPPRESSION_ID": suppression_id,
         "NUMBER": "1",
         "NAME": "order_shipped",
+        "TELEGRAM_TOKEN": WEBHOOK_TOKEN,
         "TOKEN": security.sign_unsubscribe_link(link, str(uuid.uuid4()), "mail"),
     }
 

@@ -247,11 +247,10 @@ def test_no_second_has_more_than_the_rate_and_everybody_has_a_turn(
     for lane, count, rate in zip(Lane, counts, rates, strict=True):
         assert len(provider.slots[lane]) == count
         if count and not pause:
-            # Those that are late are beside those on time, and with a whole rate where there are none of them.
-            assert most_in_a_second(provider.slots[lane]) <= (1 if max(lateness) == 0 else 2) * math.ceil(
-                rate
-            )
-            assert most_in_a_second(provider.sent[lane]) <= (1 if max(lateness) == 0 else 3) * math.ceil(rate)
+            # Those that are late are beside those on time; where there are none, they have the whole rate.
+            times = (1, 1) if max(lateness) == 0 else (2, 3)
+            assert most_in_a_second(provider.slots[lane]) <= times[0] * math.ceil(rate)
+            assert most_in_a_second(provider.sent[lane]) <= times[1] * math.ceil(rate)
     if pause:
         for moments in provider.to_address.values():
             ordered = sorted(moments)
