@@ -21,7 +21,9 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
 from chalicelib import queues
+from chalicelib.kept import Kept
 from chalicelib.observability import logger
+from chalicelib.services import suppressing
 from infra.definitions import table_definitions
 from tests.cost import units
 from tests.cost.ledger import Amount, Ledger, Line, add_up
@@ -39,6 +41,8 @@ class Recorder:
     """Takes down what happens while a function is `acting`."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._filters: dict[str, Kept[frozenset[bytes]]] = {}
         self._world = world
         self._tables = {world.tables[name]: body for name, body in table_definitions().items()}
         self._function: str | None = None
@@ -72,6 +76,9 @@ class Recorder:
         """One run of a function."""
         self._function = function
         self.invocations[function] += 1
+        # Each function is a process of its own, which reads for itself whom it must not send to.
+        own = self._filters.setdefault(function, Kept(seconds=suppressing.FILTER_KEPT_SECONDS))
+        self._monkeypatch.setattr(suppressing, "_prints", own)
         said = io.StringIO()
         handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
         streams = [(handler, handler.setStream(said)) for handler in handlers]
