@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import iso, later
@@ -243,3 +244,52 @@ def test_an_operator_lists_and_lifts(
     assert item(world, id_)["lifted_by"] == "administrator:operator"
     with pytest.raises(SystemExit, match="error: there is no such suppression"):
         run(monkeypatch, capsys, "lift-suppression", "0" * 32)
+
+
+def test_who_is_suppressed_when_the_message_is_on_its_way_is_sent_nothing(world: World) -> None:
+    world.knows([ANNA, BORIS])
+    dispatch = world.submit([ANNA, BORIS])
+    world.fan_out()
+    suppress("mail", address_of(ANNA), REASON, world.clock())
+    suppressing.forget()
+    world.deliver()
+    assert [letter.address for letter in world.channel.sent] == [address_of(BORIS)]
+    row = world.row(ANNA)
+    assert (row["status"], row["reason"], row["attempts"]) == ("wrong_contact", f"suppressed: {REASON}", 0)
+    assert world.counts(dispatch) == {"sent": 1, "wrong_contact": 1}
+    assert not world.queues.waiting("DELIVERY_REGULAR_QUEUE_URL")
+
+
+def test_capital_letters_make_no_other_address() -> None:
+    assert suppression_id("mail", "Anna@example.com") == suppression_id("mail", "anna@example.com")
+
+
+def test_a_full_filter_is_said_and_what_is_suppressed_is_seen(
+    world: World, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    full: Any = {
+        "Error": {"Code": "ValidationException", "Message": "Item size to update has exceeded the maximum"},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": {}},
+    }
+    world.database.fail("UpdateItem", if_body="filter#mail", error=ClientError(full, "UpdateItem"))
+    assert suppress("mail", "anna@example.com", REASON, START)
+    (shown,) = api.request("GET", PATH).json["results"]
+    assert shown["address"] == "anna@example.com"
+    assert "the filter of suppressions is full" in caplog.text
+
+
+def test_all_of_a_kind_are_lifted_by_one_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suppressed(3)
+    for chat in ("1", "2"):
+        suppress("telegram", chat, "telegram 400: Bad Request: chat not found", START)
+    suppress("telegram", "3", "telegram 403: Forbidden: bot was blocked by the user", START)
+    words = ("lift-suppression", "--channel", "telegram", "--reason", "chat not found")
+    assert "2 addresses of telegram are sent to again" in run(monkeypatch, capsys, *words)
+    assert {each["address"] for each in world.table("SUPPRESSIONS_TABLE") if "listed" in each} == {
+        "3", "user-0@example.org", "user-1@example.org", "user-2@example.org",
+    }  # fmt: skip
+    for wrong in ((), ("--channel", "telegram"), ("0" * 32, "--channel", "telegram", "--reason", "x")):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, capsys, "lift-suppression", *wrong)

@@ -232,6 +232,28 @@ def test_stop_and_start_of_everybody_in_a_chat(world: World) -> None:
         assert suppressed() is None
 
 
+def test_in_a_group_it_is_about_the_group_and_nobodys_own_refusals(world: World) -> None:
+    world.knows([ANNA, BORIS], chat_id=str(GROUP))
+    add_scope(ANNA, "telegram", START)
+    assert said(update("/stop", chat=GROUP)) == WORDS[Said.STOPPED]["en"]
+    assert find(BORIS) is None
+    (found,) = [each for each in world.table("SUPPRESSIONS_TABLE") if "listed" in each]
+    assert (found["address"], found["reason"]) == (str(GROUP), "stopped by the user")
+    assert said(update("/start", chat=GROUP)) == WORDS[Said.SUBSCRIBED]["en"]
+    refused = find(ANNA)
+    assert refused is not None
+    assert refused.refuses("telegram")
+    assert not [each for each in world.table("SUPPRESSIONS_TABLE") if "listed" in each]
+
+
+def test_of_who_is_not_known_any_more_the_chat_is_not_kept(world: World) -> None:
+    world.knows([ANNA], chat_id=str(CHAT))
+    world.erases(ANNA)
+    assert posted(membership("kicked")).status == 200
+    assert str(CHAT) not in str(world.table("SUPPRESSIONS_TABLE"))
+    assert [each for each in world.table("SUPPRESSIONS_TABLE") if "listed" in each]
+
+
 def test_stop_leaves_other_refusals_and_the_erased_alone(world: World) -> None:
     world.knows([ANNA, BORIS], chat_id=str(CHAT))
     add_scope(ANNA, "mail", utc_now())

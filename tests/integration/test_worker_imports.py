@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.support.factories import ENVIRONMENT
+
 API_ONLY = (
     "pydantic",
     "jwt",
@@ -23,12 +25,22 @@ API_ONLY = (
 SENDING = ("aiosmtplib", "jinja2", "dns", "email_validator")
 """Libraries that only a sending needs, or the check of an address; loaded when they are used."""
 
+CHANNELS_OWN = (
+    "chalicelib.channels.ses",
+    "chalicelib.channels.telegram_api",
+    "chalicelib.channels.telegram_session",
+    "chalicelib.channels.telegram_message",
+    "chalicelib.channels.bounded_http",
+    "idna",
+)
+"""What only a channel needs that is not used, or not yet: by default mail goes by a mail server."""
+
 FORBIDDEN = {
     "fan_out": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "sweep": (*API_ONLY, "aiosmtplib", "jinja2", "dns"),
     "dead_letters": (*API_ONLY, *SENDING),
     "mail_events": (*API_ONLY, *SENDING),
-    "deliver": (*API_ONLY, "dns", "chalicelib.templating.rendering"),
+    "deliver": (*API_ONLY, "dns", "chalicelib.templating.rendering", *CHANNELS_OWN),
 }
 
 
@@ -46,6 +58,14 @@ def test_a_worker_loads_nothing_that_it_does_not_need(worker: str) -> None:
     loaded = set(run(f"import sys, chalicelib.workers.{worker}; print(*sys.modules)"))
     assert f"chalicelib.workers.{worker}" in loaded
     assert loaded.isdisjoint(FORBIDDEN[worker])
+
+
+def test_where_mail_goes_by_ses_nothing_of_smtp_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**ENVIRONMENT, "MAIL_BY": "ses", "AWS_DEFAULT_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(name, value)
+    loaded = set(run("import sys, chalicelib.workers.deliver; print(*sys.modules)"))
+    assert "chalicelib.channels.ses" in loaded
+    assert loaded.isdisjoint({"chalicelib.channels.smtp", "aiosmtplib", *API_ONLY})
 
 
 @pytest.mark.parametrize("worker", FORBIDDEN)

@@ -110,6 +110,10 @@ NOW = datetime.now(UTC)
             RateLimited("127.0.0.1: status 429", LONGEST_WAIT_SECONDS),
         ),
         (Status(429, (("Retry-After", "soon"),)), Retryable("127.0.0.1: status 429")),
+        (
+            Status(503, (("Retry-After", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"),)),
+            Retryable("127.0.0.1: status 503"),
+        ),
         (Status(429, (("Retry-After", "Mon, 30 Nov 2026 10:00:00"),)), Retryable("127.0.0.1: status 429")),
         (Status(500, (("Retry-After", "7"),)), Retryable("127.0.0.1: status 500")),
         (Close(), Retryable("127.0.0.1: no answer: RemoteDisconnected")),

@@ -424,3 +424,5 @@ def test_settings_with_which_no_function_would_start_are_not_deployed() -> None:
     _check_settings(template, parameters)
     with pytest.raises(DeploymentError, match="needs GET_USERS_INFO_HOST"):
         _check_settings(template, {**parameters, "Directory": "http"})
+    with pytest.raises(DeploymentError, match="CHANNEL_RATES names pigeon"):
+        _check_settings(template, {**parameters, "ChannelRates": "pigeon=3"})
