@@ -10,8 +10,8 @@ from chalicelib.settings import current
 SEND_SECONDS = 8.0
 """For a whole send: deliver_express runs for twenty seconds."""
 
-MESSAGES_A_SECOND = 25.0
-"""Telegram takes 30 of a bot: what comes a little late has room, and need not be refused."""
+MESSAGES_A_SECOND = 20.0
+"""Telegram takes 30 of a bot: what comes late has room, and need not be refused."""
 CHAT_PAUSE_SECONDS = 1.0
 GROUP_PAUSE_SECONDS = 3.0
 """What https://core.telegram.org/bots/faq asks for: in a chat one a second, in a group 20 a minute."""

@@ -20,7 +20,7 @@ from chalicelib.domain.lanes import Lane
 
 WAIT_SECONDS = 1.0
 """For a slot that is so near a function waits; SQS counts delays in whole seconds."""
-LATE_SECONDS = 0.5
+LATE_SECONDS = 0.3
 """So long after its moment a slot is on time."""
 LATE_SHARE = 0.25
 """So much of a lane's rate those that are late may have beside the others; all of it, when there are none."""

@@ -10,7 +10,17 @@ from chalicelib.channels import CHANNELS
 from chalicelib.domain.fanning import MAX_DELAY_SECONDS
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.messages import DeliveryMessage
-from chalicelib.domain.pacing import Later, Now, Pace, Wanted, reserve, share_of
+from chalicelib.domain.pacing import (
+    LATE_SECONDS,
+    LATE_SHARE,
+    WAIT_SECONDS,
+    Later,
+    Now,
+    Pace,
+    Wanted,
+    reserve,
+    share_of,
+)
 from chalicelib.domain.times import Clock
 from chalicelib.services.aftermath import Incoming
 from chalicelib.settings import SettingsError
@@ -50,13 +60,16 @@ def take_slots(
 
 
 _last_sent: dict[tuple[str, Lane], float] = {}
-"""When this process let the last message of a channel go. Those that are late go no quicker than others."""
+"""When this process let the last message of a channel go. Who is late then goes slower: others are on time."""
 
 
-def _own_pause(channel: str, lane: Lane, now: float) -> float:
+def _own_pause(channel: str, lane: Lane, now: float, is_late: bool) -> float:
     rate = rate_of(channel, lane)
+    if not rate:
+        return 0.0
+    pause = min(1 / rate / LATE_SHARE if is_late else 1 / rate, WAIT_SECONDS)
     # Not beyond it: a clock that was put back must not stop anything.
-    return min(_last_sent.get((channel, lane), 0.0) + 1 / rate - now, 1 / rate) if rate else 0.0
+    return min(_last_sent.get((channel, lane), 0.0) + pause - now, pause)
 
 
 def forget() -> None:
@@ -115,7 +128,7 @@ class Turns:
                 return ComeBack(later_on, min(max(int(until - now), 0), MAX_DELAY_SECONDS))
             case Now(at):
                 channel = self._channels[incoming.id]
-                time.sleep(max(at - now, _own_pause(channel, self._lane, now), 0.0))
+                time.sleep(max(at - now, _own_pause(channel, self._lane, now, now > at + LATE_SECONDS), 0.0))
                 _last_sent[channel, self._lane] = self._clock().timestamp()
             case Exception() as error:
                 return error

@@ -20,7 +20,9 @@ from chalicelib.channels import CHANNELS
 from chalicelib.channels.mail import MailChannel
 from chalicelib.domain.fanning import CHUNK_SIZE, ChunkRange
 from chalicelib.domain.messages import FanOutMessage
+from chalicelib.kept import Kept
 from chalicelib.observability import logger
+from chalicelib.services import suppressing
 from tests.bench import canned
 from tests.bench.report import Figure, Section
 from tests.bench.stage import Stage
@@ -75,6 +77,8 @@ class Handled:
 def _world(patch: pytest.MonkeyPatch) -> World:
     """The functions with real clients and the real mail channel; only what is outside of us is a stand-in."""
     world = World(patch)
+    # What is read again after half a minute would come where another answer is recorded.
+    patch.setattr(suppressing, "_prints", Kept(seconds=3600))
     world.checks = False  # its queues are not read: the handlers get what they work from here
     sqs = boto3.client("sqs", config=queues._CONFIG)
     patch.setattr(queues, "client", lambda: sqs)
@@ -91,6 +95,7 @@ def _recorded(world: World, name: str, variable: str, bodies: list[str], records
     def invoke() -> None:
         assert not world.invoke(handler, variable, bodies, SECONDS), f"{name} left messages in the queue"
 
+    suppressing.forget()
     first = canned.record(invoke)
     _forget_rows(world)
     return Handled(name, records, first, canned.record(invoke), world.event(variable, bodies), invoke)

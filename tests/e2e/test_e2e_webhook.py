@@ -50,6 +50,13 @@ def receiver(may_post_to_loopback: None) -> Iterator[WebhookReceiver]:
         yield started
 
 
+def administrator(vestnik: Deployment) -> str:
+    """Whoever may see the secrets of receivers."""
+    login = f"anna-{uuid.uuid4().hex[:8]}"
+    vestnik.create_administrator(login)
+    return f"Bearer {vestnik.manage('token', login).strip()}"
+
+
 def subscriber(vestnik: Deployment, manager: str, receiver: WebhookReceiver, path: str = f"/{KEY}") -> str:
     return new_user(vestnik, manager, webhook_url=receiver.url(path))
 
@@ -85,7 +92,9 @@ def test_a_notification_is_posted_and_signed_by_the_secret_that_is_shown(
     assert (row["attempts"], row["provider_id"]) == (1, "200")
     (got,) = receiver.got(f"/{KEY}")
     url = receiver.url(f"/{KEY}")
-    shown = vestnik.ask("GET", f"/api/v1/webhook_secret/?url={quote(url, safe='')}", None, manager)
+    shown = vestnik.ask(
+        "GET", f"/api/v1/webhook_secret/?url={quote(url, safe='')}", None, administrator(vestnik)
+    )
     assert got.is_signed_by(shown["secret"])
     assert vestnik.manage("webhook-secret", url).strip() == shown["secret"]
     assert not got.is_signed_by(vestnik.manage("webhook-secret", f"{url}x").strip())

@@ -120,7 +120,7 @@ def test_zero_is_no_rate(world: World) -> None:
     world.configure("CHANNEL_RATES", "telegram=0")
     assert rate_of("telegram", Lane.REGULAR) is None
     world.configure("CHANNEL_RATES", "")
-    assert rate_of("telegram", Lane.REGULAR) == 17.5
+    assert rate_of("telegram", Lane.REGULAR) == 14
 
 
 def test_an_outage_of_the_table_costs_time_and_nothing_else(paced: World) -> None:
