@@ -60,7 +60,7 @@ def take_slots(
 
 
 _last_sent: dict[tuple[str, Lane], float] = {}
-"""When this process let the last message of a channel go. Who is late then goes slower: others are on time."""
+"""When this process let the last message of a channel go. Who is late then goes slower than others."""
 
 
 def _own_pause(channel: str, lane: Lane, now: float, is_late: bool) -> float:

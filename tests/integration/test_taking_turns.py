@@ -56,8 +56,8 @@ def test_all_are_sent_once_at_the_rate_and_without_an_attempt_more(paced: World)
     assert set(sent_to(paced).values()) == {1}
     assert {row["attempts"] for row in paced.rows().values()} == {1}
     assert most_in_a_second(sent_at) <= REGULAR_RATE
-    # Nobody stands idle either: the last one's turn comes when all the others' have been.
-    assert max(sent_at) - START.timestamp() == pytest.approx((len(users) - 1) / REGULAR_RATE, abs=3)
+    # Nobody stands idle for long: by one function after the other it takes little more than the rate says.
+    assert max(sent_at) - START.timestamp() < 2 * len(users) / REGULAR_RATE
 
 
 def test_nothing_is_claimed_before_its_turn(paced: World) -> None:
