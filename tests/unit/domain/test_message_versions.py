@@ -39,6 +39,12 @@ MEANT: dict[str, list[Message]] = {
         DueMessage(frequencies=("weekly-news", "daily")),
         DueMessage(dispatches=(DISPATCH,)),
     ],
+    "2026-11-30": [
+        DeliveryMessage(
+            DISPATCH, USER, 0, 0, "42", "Anna", "en", notification_id=NOTIFICATION, time_zone="Europe/Moscow"
+        ),
+        DeliveryMessage(DISPATCH, USER, 0, 0, "42", notification_id=NOTIFICATION, slot=1796002957.25),
+    ],
 }
 """What the lines of each file say."""
 
