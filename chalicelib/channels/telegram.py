@@ -62,6 +62,7 @@ class TelegramChannel(Channel):
 
     def session(self) -> AbstractContextManager[Session]:
         """A session that connects at its first send."""
+        self.prepare()  # not within the first send's time
         # Only deliver sends: the others know the channel without its libraries.
         from chalicelib.channels.telegram_session import telegram_session
 
