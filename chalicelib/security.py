@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -125,11 +125,17 @@ class Claims:
 
     login: str
     fingerprint: str
+    session: Mapping[str, Any] | None = None
+    """Of the panel's: what belongs to the session beside who it is."""
 
 
-def fingerprint(password_hash: str) -> str:
-    """What a token remembers of a password. The hash is salted, so that it tells nothing."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+def fingerprint(password_hash: str, sessions: int = 0) -> str:
+    """What a token remembers of a password, and of how often everything issued was ended.
+
+    The hash is salted, so that it tells nothing.
+    """
+    ended = f"#{sessions}" if sessions else ""
+    return hashlib.sha256(f"{password_hash}{ended}".encode()).hexdigest()[:32]
 
 
 def issue_token(secret_id: str, claims: Claims, use: str, seconds: int, now: datetime) -> str:
@@ -145,6 +151,7 @@ def issue_token(secret_id: str, claims: Claims, use: str, seconds: int, now: dat
         "use": use,
         "iat": issued,
         "exp": issued + seconds,
+        **({"session": dict(claims.session)} if claims.session is not None else {}),
     }
     return jwt.encode(payload, secret["key"], algorithm=TOKEN_ALGORITHM, headers={"kid": secret["kid"]})
 
@@ -184,7 +191,7 @@ def read_token(secret_id: str, token: str, use: str, now: datetime) -> Claims:
         raise InvalidTokenError("the token is not valid yet")
     if payload["use"] != use:
         raise InvalidTokenError(f"this is no {use} token")
-    return Claims(str(payload["sub"]), str(payload["pwd"]))
+    return Claims(str(payload["sub"]), str(payload["pwd"]), payload.get("session"))
 
 
 def _key_of(secret_id: str, kid: str) -> str:

@@ -95,6 +95,15 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """What only the API's function is told: of the admin panel, and of what is remembered of changes."""
+
+    idle_minutes: int
+    session_hours: int
+    audit_days: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a deployment can choose."""
 
@@ -124,6 +133,7 @@ class Settings:
     user_auth: UserAuth
     express_queues: QueueUrls
     regular_queues: QueueUrls
+    panel: Panel | None
 
     def queues(self, lane: Lane) -> QueueUrls:
         return self.express_queues if lane is Lane.EXPRESS else self.regular_queues
@@ -278,6 +288,13 @@ def load(environ: Mapping[str, str]) -> Settings:
         ),
         express_queues=QueueUrls(read("FAN_OUT_EXPRESS_QUEUE_URL"), read("DELIVERY_EXPRESS_QUEUE_URL")),
         regular_queues=QueueUrls(read("FAN_OUT_REGULAR_QUEUE_URL"), read("DELIVERY_REGULAR_QUEUE_URL")),
+        panel=Panel(
+            idle_minutes=read("PANEL_IDLE_MINUTES", _whole(5, 1440)),
+            session_hours=read("PANEL_SESSION_HOURS", _whole(1, 168)),
+            audit_days=read("AUDIT_DAYS", _whole(30, 3650)),
+        )
+        if "AUDIT_TABLE" in environ
+        else None,
     )
     if problems or (problems := list(_conflicts(settings))):
         raise SettingsError("; ".join(problems))
@@ -310,6 +327,14 @@ def _conflicts(settings: Settings) -> Iterator[str]:
 def current() -> Settings:
     """The settings of this process."""
     return load(os.environ)
+
+
+def panel() -> Panel:
+    """The panel's settings, in a function that has them."""
+    found = current().panel
+    if found is None:
+        raise SettingsError("this function is not told the panel's settings")
+    return found
 
 
 def table_name(variable: str) -> str:

@@ -1,4 +1,4 @@
-"""The browser's libraries for the pages of the API, as they are kept: `python -m infra.browser_libraries`.
+"""The browser's libraries of the API's pages, the panel and the tests: `python -m infra.browser_libraries`.
 
 They come out of npm packages, once; the files are kept in the repository, so that neither a build nor a
 browser needs anything from elsewhere. This command fetches them anew, by `npm pack`, and writes down what
@@ -18,8 +18,11 @@ from pathlib import Path
 
 from infra.package import PROJECT
 
-FOLDER = PROJECT / "chalicelib" / "api" / "static" / "libraries"
-SUMS = FOLDER / "SHA512SUMS"
+API_PAGES = PROJECT / "chalicelib" / "api" / "static" / "libraries"
+PANEL = PROJECT / "chalicelib" / "admin" / "static" / "libraries"
+TESTS = PROJECT / "tests" / "browser" / "libraries"
+FOLDERS = (API_PAGES, PANEL, TESTS)
+SUMS = "SHA512SUMS"
 
 _NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
@@ -46,6 +49,7 @@ class Library:
     version: str
     integrity: str
     files: tuple[Kept, ...]
+    folder: Path = API_PAGES
 
 
 LIBRARIES = (
@@ -80,6 +84,20 @@ LIBRARIES = (
             Kept("bundles/redoc.standalone.js.LICENSE.txt", "redoc.standalone.js.LICENSE.txt"),
         ),
     ),
+    Library(
+        "htmx.org",
+        "2.0.11",
+        "sha512-Thx/WtpeOQqSrqBCw/A1cwGJGg4UrVa3+sW0GmrM3p4gJgO89ecH4qtbnyzDDWFvBTqjnIMCgELTNt636dtamA==",
+        (Kept("dist/htmx.min.js", "htmx.js"), Kept("LICENSE", "htmx.LICENSE")),
+        PANEL,
+    ),
+    Library(
+        "axe-core",
+        "4.14.1",
+        "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        (Kept("axe.min.js", "axe.js"), Kept("LICENSE", "axe.LICENSE")),
+        TESTS,
+    ),
 )
 
 
@@ -113,9 +131,9 @@ def changed(kept: Kept, content: bytes) -> bytes:
     return content
 
 
-def sums(folder: Path = FOLDER) -> str:
+def sums(folder: Path) -> str:
     """What SHA512SUMS has to say: a line for each file, as `sha512sum` writes and checks them."""
-    files = [path for path in sorted(folder.iterdir()) if path.name != SUMS.name]
+    files = [path for path in sorted(folder.iterdir()) if path.name != SUMS]
     return "".join(f"{hashlib.sha512(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
 
 
@@ -125,14 +143,16 @@ def main() -> None:
         files = [(library, list(fetch(library))) for library in LIBRARIES]
     except LibraryError as failure:
         sys.exit(str(failure))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for old in FOLDER.iterdir():
-        old.unlink()
+    for folder in FOLDERS:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
     for library, kept in files:
         for name, content in kept:
-            (FOLDER / name).write_bytes(content)
+            (library.folder / name).write_bytes(content)
             print(f"{library.name} {library.version}: {name}, {len(content) / 1e3:.0f} kB")
-    SUMS.write_text(sums(), "utf-8")
+    for folder in FOLDERS:
+        (folder / SUMS).write_text(sums(folder), "utf-8")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ They run against the very tables and queues of a deployed stack, by the same ser
 """
 
 import argparse
+import getpass
 import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -284,6 +286,18 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def acting_operator() -> Iterator[None]:
+    """Have the audit log name who changes something by a command: the user of this machine."""
+    if "AUDIT_TABLE" not in os.environ:  # no stack, or one of before there was a log
+        yield
+        return
+    from chalicelib.services import audit
+
+    with audit.acting(f"operator:{getpass.getuser()}", audit.Via.COMMAND):
+        yield
+
+
 def main() -> None:
     """Run a command; what is refused, or cannot be reached, is one line and exit code 1."""
     options = _arguments().parse_args()
@@ -293,7 +307,8 @@ def main() -> None:
     try:
         if options.needs_stack:
             use_stack(options.stack_name, options.endpoint_url)
-        print(options.run(options))
+        with acting_operator():
+            print(options.run(options))
     except (RefusedError, DeploymentError) as error:
         sys.exit(f"error: {error}")
     except DATABASE_ERRORS as error:

@@ -15,6 +15,7 @@ from chalicelib.api.endpoints import JSON, MAX_BODY_BYTES, Caller, Endpoint, Pag
 from chalicelib.api.problems import REFUSALS, HttpError, invalid, may_pass, problem, refusal
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import SERVER_ERRORS, about, correlated, logger, measure
+from chalicelib.services import audit
 from chalicelib.services.authentication import Authenticated, authenticate
 from chalicelib.services.errors import OutsideUnavailableError, TooManyRequestsError
 from chalicelib.services.rate_limits import WINDOW_SECONDS, Allowance
@@ -31,6 +32,9 @@ PAGE_HEADERS: dict[str, str | list[str]] = {
 }
 
 Headers = dict[str, str | list[str]]
+
+NOBODY = "nobody"
+"""Who acts by an endpoint that is open to everybody, as far as it does not say itself."""
 
 NOTIFICATION = "notification_id"
 """The part of a path that names a notification."""
@@ -93,7 +97,9 @@ def _answer(
             arguments["principal"] = known.principal
         arguments |= {"caller": caller, **_path_arguments(endpoint, path), **_arguments(endpoint, request)}
         wanted = {name: arguments[name] for name in endpoint.parameters}
-        return _response(endpoint, endpoint.handler(**wanted))
+        who = arguments["principal"].author if "principal" in arguments else NOBODY
+        with audit.acting(who, audit.Via.API, caller.request_id):
+            return _response(endpoint, endpoint.handler(**wanted))
     except HttpError as error:
         return problem(error.status, error.detail)
     except tuple(REFUSALS) as error:

@@ -11,12 +11,12 @@ from chalicelib.directory import tokens
 from chalicelib.domain.times import parse
 from chalicelib.kept import Kept
 from chalicelib.services import login_attempts
-from chalicelib.services.administrators import MAX_PASSWORD_LENGTH
+from chalicelib.services.administrators import MAX_PASSWORD_LENGTH, fingerprint_of, role_of
 from chalicelib.services.applications import RESERVED_SLUGS, scopes_of
 from chalicelib.services.errors import NotAuthenticatedError, OutsideUnavailableError
 from chalicelib.services.names import is_name
 from chalicelib.services.rate_limits import Allowance, take
-from chalicelib.services.rights import Principal
+from chalicelib.services.rights import Principal, administrator
 from chalicelib.tables.principals import Administrator, Application
 
 _administrators: Kept[Administrator] = Kept()
@@ -78,22 +78,35 @@ def log_in(login: str, password: str, source: str, now: datetime) -> Administrat
 
 def administrator_of_token(token: str, use: str, now: datetime) -> Administrator:
     """The administrator to whom a token was issued, if nothing has revoked it since."""
+    claims = claims_of(token, use, now)
+    found = _administrators.get(claims.login, now)
+    return found if found is not None and _is_of(claims, found) else administrator_of(claims, now)
+
+
+def claims_of(token: str, use: str, now: datetime) -> security.Claims:
+    """What a token says that was issued here for this use; else NotAuthenticatedError."""
     try:
-        claims = security.read_token(settings.current().token_secret, token, use, now)
+        return security.read_token(settings.current().token_secret, token, use, now)
     except security.InvalidTokenError as error:
         raise NotAuthenticatedError(str(error)) from error
-    found = _administrators.get(claims.login, now)
+
+
+def administrator_of(claims: security.Claims, now: datetime) -> Administrator:
+    """The administrator of a token as they are this moment; NotAuthenticatedError if it has been revoked."""
+    found = Administrator.one(claims.login, consistent=True)
     if found is None or not _is_of(claims, found):
-        found = Administrator.one(claims.login, consistent=True)
-        if found is None or not _is_of(claims, found):
-            raise NotAuthenticatedError("the token has been revoked")
-        _administrators.put(claims.login, found, now)
+        raise NotAuthenticatedError("the token has been revoked")
+    _administrators.put(claims.login, found, now)
     return found
 
 
+def principal_of(found: Administrator) -> Principal:
+    """Who an administrator is when they act."""
+    return administrator(found.login, role_of(found))
+
+
 def _is_of(claims: security.Claims, administrator: Administrator) -> bool:
-    fingerprint = security.fingerprint(administrator.password_hash)
-    return administrator.is_active and hmac.compare_digest(claims.fingerprint, fingerprint)
+    return administrator.is_active and hmac.compare_digest(claims.fingerprint, fingerprint_of(administrator))
 
 
 def _by_basic(credentials: str, source: str, now: datetime) -> Principal:
@@ -104,14 +117,15 @@ def _by_basic(credentials: str, source: str, now: datetime) -> Principal:
     if not colon:
         raise NotAuthenticatedError("Basic credentials must be base64 of 'login:password'")
     proof = hmac.digest(_PROCESS_KEY, f"{login}\0{password}".encode(), "sha256")
-    if not hmac.compare_digest(_passwords.get(login, now) or b"", proof):
-        log_in(login, password, source, now)
+    found = _administrators.get(login, now)
+    if found is None or not hmac.compare_digest(_passwords.get(login, now) or b"", proof):
+        found = log_in(login, password, source, now)
         _passwords.put(login, proof, now)
-    return Principal("administrator", login)
+    return principal_of(found)
 
 
 def _by_token(token: str, now: datetime) -> Principal:
-    return Principal("administrator", administrator_of_token(token, "access", now).login)
+    return principal_of(administrator_of_token(token, "access", now))
 
 
 def _by_user_token(token: str) -> Principal:

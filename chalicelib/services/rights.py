@@ -18,6 +18,21 @@ class Scope(StrEnum):
 DEFAULT_SCOPES = frozenset({Scope.SEND, Scope.READ})
 
 
+class Role(StrEnum):
+    """What an administrator may do: each role all that the one before it may."""
+
+    VIEWER = "viewer"
+    SENDER = "sender"
+    MANAGER = "manager"
+
+
+SCOPES_OF_ROLE = {
+    Role.VIEWER: frozenset({Scope.READ}),
+    Role.SENDER: frozenset({Scope.READ, Scope.SEND}),
+    Role.MANAGER: frozenset(Scope),
+}
+
+
 @dataclass(frozen=True)
 class Principal:
     """Who acts: an administrator (who sees everything), an application (its own) or a user (themselves)."""
@@ -53,20 +68,26 @@ class Principal:
             raise ForbiddenError("a user's token is for that user only")
 
 
+def administrator(login: str, role: Role = Role.MANAGER) -> Principal:
+    """An administrator who acts in a role."""
+    return Principal("administrator", login, SCOPES_OF_ROLE[role])
+
+
 def _may(scope: Scope) -> Callable[[Principal], bool]:
-    return lambda who: who.is_administrator or (who.is_application and scope in who.scopes)
+    return lambda who: (who.is_administrator or who.is_application) and scope in who.scopes
 
 
 class Access(Enum):
     """Who may call an endpoint."""
 
     ANYONE = "anyone"
-    SEND = "an administrator, or an application with the scope `send`"
+    SEND = "an administrator who is a sender or a manager, or an application with the scope `send`"
     READ = "an administrator, or an application with the scope `read`"
-    MANAGE = "an administrator, or an application with the scope `manage`"
-    ADMINISTRATOR = "an administrator"
+    MANAGE = "an administrator who is a manager, or an application with the scope `manage`"
+    LOOK = "an administrator"
+    ADMINISTRATOR = "an administrator who is a manager"
     USER = "the user"
-    USER_OR_MANAGER = "the user, an administrator, or an application with the scope `manage`"
+    USER_OR_MANAGER = "the user, an administrator who is a manager, or an application with the scope `manage`"
 
 
 _ALLOWS: dict[Access, Callable[[Principal], bool]] = {
@@ -74,13 +95,19 @@ _ALLOWS: dict[Access, Callable[[Principal], bool]] = {
     Access.SEND: _may(Scope.SEND),
     Access.READ: _may(Scope.READ),
     Access.MANAGE: _may(Scope.MANAGE),
-    Access.ADMINISTRATOR: lambda who: who.is_administrator,
+    Access.LOOK: lambda who: who.is_administrator,
+    Access.ADMINISTRATOR: lambda who: who.is_administrator and Scope.MANAGE in who.scopes,
     Access.USER: lambda who: who.is_user,
     Access.USER_OR_MANAGER: lambda who: who.is_user or _may(Scope.MANAGE)(who),
 }
 
 
+def has(access: Access, principal: Principal) -> bool:
+    """Whether the principal has this access."""
+    return _ALLOWS[access](principal)
+
+
 def check(access: Access, principal: Principal) -> None:
     """ForbiddenError, unless the principal has this access."""
-    if not _ALLOWS[access](principal):
+    if not has(access, principal):
         raise ForbiddenError(f"this is for {access.value}")

@@ -12,7 +12,18 @@ from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 from chalicelib.tables.listing import LISTED, keys_page
 
 
+class ListedAdministrators(GlobalSecondaryIndex["Administrator"]):
+    class Meta:
+        index_name = "listed"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    login = UnicodeAttribute(range_key=True)
+
+
 class Administrator(Table):
+    """`sessions` is raised to end everything that was issued; no `role`: one of before there were roles."""
+
     class Meta:
         table_name = ""
 
@@ -22,6 +33,30 @@ class Administrator(Table):
     password_hash = UnicodeAttribute()
     is_active = BooleanAttribute(default=True)
     created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute(null=True)
+    role = UnicodeAttribute(null=True)
+    sessions = NumberAttribute(default=0)
+    last_login_at = UnicodeAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+
+    listed_index = ListedAdministrators()
+
+
+def change_administrator(login: str, actions: Sequence[Action]) -> Administrator | None:
+    """Change an administrator; how it is now, or None if there is none. Only values that may be set twice."""
+    try:
+        return Administrator.change(
+            login, actions=actions, condition=Administrator.login.exists(), returning=True
+        )
+    except ConditionFailedError:
+        return None
+
+
+def administrators_page(after: str | None, limit: int) -> list[tuple[str, Administrator | None]]:
+    """Some administrators by login: the logins, and what is there still."""
+    logins = [entry.login for entry in keys_page(Administrator.listed_index, LISTED, after, limit)]
+    found = {row.login: row for row in batch_get({Administrator: logins}, consistent=True)[Administrator]}
+    return [(login, found.get(login)) for login in logins]
 
 
 class Listed(GlobalSecondaryIndex["Application"]):

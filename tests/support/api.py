@@ -101,5 +101,5 @@ def set_api_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """Have the whole API go by a clock that a test moves."""
     Api()  # so that all of it is loaded
     for name, module in list(sys.modules.items()):
-        if name.startswith("chalicelib.api.") and hasattr(module, "utc_now"):
+        if name.startswith(("chalicelib.api.", "chalicelib.admin.")) and hasattr(module, "utc_now"):
             monkeypatch.setattr(module, "utc_now", clock)

@@ -42,11 +42,12 @@ TABLES = {
         None,
     ),
     "APPLICATIONS_TABLE": (["slug"], {"listed": ["listed", "slug"]}, None),
-    "ADMINS_TABLE": (["login"], {}, None),
+    "ADMINS_TABLE": (["login"], {"listed": ["listed", "login"]}, None),
     "CONTACTS_TABLE": (["user_id"], {"by_chat": ["chat_id"]}, None),
     "REQUESTS_TABLE": (["key"], {}, "expires_at"),
     "ACTIVITY_TABLE": (["minute", "shard"], {}, "expires_at"),
     "ATTEMPTS_TABLE": (["who"], {}, "expires_at"),
+    "AUDIT_TABLE": (["month_shard", "id"], {}, "expires_at"),
     "PACES_TABLE": (["channel"], {}, None),
     "SUPPRESSIONS_TABLE": (["id"], {"listed": ["listed", "listed_as"]}, None),
 }

@@ -258,7 +258,7 @@ def _listed(value: Any) -> list[Any]:
 
 def test_data_outlives_the_stack(resources: Resources) -> None:
     kept = {name: body for name, body in resources.items() if body["Type"] in DATA}
-    assert len(kept) == 15 + 5
+    assert len(kept) == 16 + 5
     for body in kept.values():
         assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
 

@@ -1,0 +1,77 @@
+"""Pages and actions of the panel: declared beside what they do, as the API's endpoints are.
+
+    @section.page("/notifications/{notification_id}", access=Access.READ)
+    def show(visit: Visit, notification_id: UUID) -> Shown: ...
+
+    @section.action("/notifications/{notification_id}/cancel", access=Access.SEND, again=show)
+    def cancel(visit: Visit, notification_id: UUID) -> Shown: ...
+
+A page is asked for by GET and changes nothing; an action by POST, with the session's own token. What an
+action's service refuses is shown by the page `again`, which then finds what was typed in `visit.form` and
+what is wrong in `visit.errors`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from chalice.app import Response
+
+from chalicelib.services.rights import Access
+
+Handler = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class View:
+    """One page or action. `path` is below the panel's own."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    again: Handler | None
+    takes_text: bool
+    is_open: bool
+
+    @property
+    def name(self) -> str:
+        return f"panel_{self.method.lower()}_{self.handler.__module__.rpartition('.')[2]}_{self.handler.__name__}"
+
+    @property
+    def path_parameters(self) -> dict[str, Any]:
+        hints = get_type_hints(self.handler)
+        return {name: hint for name, hint in hints.items() if f"{{{name}}}" in self.path}
+
+
+class Section:
+    """The pages and actions of a part of the panel. `name` is its place in the menu."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.views: list[View] = []
+
+    def page(self, path: str, *, access: Access, is_open: bool = False) -> Callable[[Handler], Handler]:
+        """Declare a page. An open one needs no log-in."""
+        return self._declare("GET", path, access, None, False, is_open)
+
+    def action(
+        self,
+        path: str,
+        *,
+        access: Access,
+        again: Handler | None = None,
+        takes_text: bool = False,
+        is_open: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        """Declare an action, which takes a form; with `takes_text` the text of a file, as a script sends it."""
+        return self._declare("POST", path, access, again, takes_text, is_open)
+
+    def _declare(
+        self, method: str, path: str, access: Access, again: Handler | None, takes_text: bool, is_open: bool
+    ) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self.views.append(View(method, path, handler, access, again, takes_text, is_open))
+            return handler
+
+        return register

@@ -1,0 +1,19 @@
+"""What an action says after it was done: the next page names it in its address, and shows these words.
+
+Only these can be shown, so that an address made by somebody else says nothing of their own.
+"""
+
+
+def _(text: str) -> str:
+    return text
+
+
+DONE = {
+    "logged-out": _("You are logged out."),
+    "logged-out-everywhere": _("You are logged out on every device, and every token of yours has ended."),
+    "session-ended": _("Your session has ended. Please log in again."),
+    "password-changed": _("The password is changed. Every other session of yours has ended."),
+    "created": _("Created."),
+    "saved": _("Saved."),
+    "deleted": _("Deleted."),
+}

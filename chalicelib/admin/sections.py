@@ -1,0 +1,5 @@
+"""All parts of the panel."""
+
+from chalicelib.admin.views import account, notifications
+
+SECTIONS = (account.section, notifications.section)

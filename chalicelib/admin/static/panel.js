@@ -1,0 +1,43 @@
+// What pages need beside htmx: the viewer's time zone, a question before what cannot be undone, the menu.
+"use strict";
+
+(function () {
+  const ONE_YEAR = 365 * 24 * 3600;
+
+  function tellZone() {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+    const known = document.cookie.split("; ").find((each) => each.startsWith("vestnik-zone="));
+    const wanted = "vestnik-zone=" + encodeURIComponent(zone);
+    if (known === wanted) return;
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = wanted + "; Path=/; SameSite=Lax; Max-Age=" + ONE_YEAR + secure;
+  }
+
+  function askFirst(event) {
+    const question = event.target.dataset && event.target.dataset.confirm;
+    if (question && !window.confirm(question)) event.preventDefault();
+  }
+
+  function onlyOnce(event) {
+    // A form that is on its way is not sent a second time by a second click.
+    if (event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
+    if (event.target.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    event.target.dataset.sent = "yes";
+    // The page may come back out of the browser's memory.
+    window.addEventListener("pageshow", () => delete event.target.dataset.sent, { once: true });
+  }
+
+  function openMenu() {
+    const menu = document.querySelector(".menu");
+    if (menu) menu.open = window.matchMedia("(min-width: 64rem)").matches;
+  }
+
+  tellZone();
+  document.addEventListener("submit", askFirst);
+  document.addEventListener("submit", onlyOnce);
+  openMenu();
+  window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);
+})();

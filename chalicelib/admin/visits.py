@@ -1,0 +1,132 @@
+"""A visit: one request to the panel, with everything that a view needs to answer it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalice.app import Response
+
+from chalicelib.admin import links, rendering, words
+from chalicelib.admin.forms import Form
+from chalicelib.domain.times import iso
+from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.rights import Access, Principal, has
+from chalicelib.services.sessions import Session
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: dict[str, str | list[str]] = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+_LOCAL = "%Y-%m-%dT%H:%M"
+
+
+@dataclass
+class Visit:
+    """Who asks for what, in which language and time zone, and how they are answered.
+
+    `errors` are what is wrong with the form by field, when a page is shown again; the field "" is the whole.
+    `section` is the part of the panel that the menu marks.
+    """
+
+    now: datetime
+    root: str
+    path: str
+    language: str
+    zone: ZoneInfo
+    section: str
+    source: str
+    query: Mapping[str, str]
+    form: Form = field(default_factory=Form)
+    text: bytes = b""
+    session: Session | None = None
+    login_csrf: str = ""
+    is_fragment: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+
+    @property
+    def principal(self) -> Principal:
+        """Who acts; only a page that is open to everybody has nobody."""
+        assert self.session is not None
+        return self.session.principal
+
+    @property
+    def csrf(self) -> str:
+        """What this visitor's forms have to carry."""
+        return self.session.csrf if self.session else self.login_csrf
+
+    def may(self, access: Access) -> bool:
+        """Whether the visitor has this access: what they may not do is not offered."""
+        return self.session is not None and has(access, self.session.principal)
+
+    def say(self, text: str) -> str:
+        """A text in the visitor's language."""
+        return words.catalogue(self.language).gettext(text)
+
+    def to(self, *parts: str, **query: str | int | None) -> str:
+        """The address of a page of the panel. A name that Python keeps for itself ends in an underscore."""
+        return links.link(self.root, *parts, **query)
+
+    def here(self, **changed: str | int | None) -> str:
+        """The address of this page with a query that is changed; what is None is left out."""
+        query = {name: value for name, value in self.query.items() if name != "done"}
+        return links.link(self.root, *self.path.strip("/").split("/")[1:], **(query | changed))
+
+    def show(
+        self,
+        template: str,
+        status: int = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """A page, or a part of one, of a template."""
+        html = rendering.render(self, template, values)
+        if self.errors and status == HTTPStatus.OK:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return Response(html, {**HEADERS, **(headers or {})}, status)
+
+    def go(self, *parts: str, done: str | None = None, **query: str | int | None) -> Response:
+        """Go to a page of the panel, which says what was done: a name of `done.py`."""
+        return self.go_to(self.to(*parts, done=done, **query))
+
+    def go_to(self, address: str) -> Response:
+        """Go to an address that `to` or `here` has made."""
+        if self.is_fragment:
+            return Response("", {**HEADERS, "HX-Redirect": address}, HTTPStatus.NO_CONTENT)
+        return Response("", {**HEADERS, "Location": address}, HTTPStatus.SEE_OTHER)
+
+    def local(self, moment: str | datetime | None) -> str:
+        """A moment as a field of a form has it, in the visitor's time zone."""
+        if not moment:
+            return ""
+        at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return at.astimezone(self.zone).strftime(_LOCAL)
+
+    def moment(self, name: str) -> datetime | None:
+        """A field that has a moment in the visitor's time zone; None where it is empty."""
+        typed = self.form.text(name)
+        if not typed:
+            return None
+        try:
+            at = datetime.fromisoformat(typed)
+        except ValueError as error:
+            raise InvalidFieldError(name, "must be a date and a time") from error
+        return at.replace(tzinfo=self.zone) if at.tzinfo is None else at
+
+    @property
+    def now_iso(self) -> str:
+        """This moment, as tables have moments."""
+        return iso(self.now)

@@ -1,0 +1,225 @@
+"""The panel's door: who comes in, for how long, and what no other site can make them do."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.services.administrators import (
+    change_administrator_rights,
+    change_password,
+    create_administrator,
+    issue_token,
+)
+from chalicelib.services.rights import Role, administrator
+from tests.support.api import set_api_clock
+from tests.support.aws import World
+from tests.support.factories import START
+from tests.support.panel import PASSWORD, Browser
+from tests.support.panel import visitor as logged_in
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+def is_logged_in(browser: Browser) -> bool:
+    return browser.get("/admin/account").path == "/admin/account"
+
+
+@pytest.fixture(autouse=True)
+def _clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_api_clock(monkeypatch, world.clock)
+
+
+def visitor(role: Role = Role.MANAGER, login: str | None = None) -> Browser:
+    return logged_in(role, login, now=START)
+
+
+@pytest.fixture
+def anna(world: World) -> Browser:
+    create_administrator("anna", world.clock(), PASSWORD)
+    return Browser()
+
+
+def test_who_is_not_logged_in_is_sent_to_the_door_and_then_goes_on(anna: Browser) -> None:
+    assert anna.get("/admin/account").path == "/admin/login?next=admin%2Faccount"
+    found = re.search(r'name="next" value="([^"]+)"', anna.page.html if anna.page else "")
+    assert found
+    entered = anna.post("/admin/login", {"login": "anna", "password": PASSWORD, "next": found[1]})
+    assert (entered.status, entered.path) == (200, "/admin/account")
+
+
+@pytest.mark.parametrize(("login", "password"), [("anna", "wrong"), ("nobody", PASSWORD), ("", "")])
+def test_a_wrong_log_in_does_not_say_what_was_wrong(anna: Browser, login: str, password: str) -> None:
+    shown = anna.log_in(login, password)
+    assert shown.status == 422
+    assert "Unknown login or wrong password." in shown.text
+    assert not is_logged_in(anna)
+
+
+def test_log_ins_are_limited(world: World, anna: Browser) -> None:
+    world.configure("LOGIN_ATTEMPTS_PER_LOGIN", "2")
+    assert [anna.log_in("anna", "wrong").status for _ in range(3)] == [422, 422, 429]
+    assert anna.log_in("anna").status == 429
+    assert "too many failed log-ins" in anna.log_in("anna").text
+
+
+def test_the_cookie_is_for_no_script_and_no_other_site(world: World, anna: Browser) -> None:
+    world.configure("PUBLIC_URL", "http://localhost:8004")
+    anna.log_in("anna")
+    assert re.search(
+        r"^vestnik-session=[^;]+; Path=/; SameSite=Lax; HttpOnly; Max-Age=43200$", anna.set_cookies[-1]
+    )
+    world.configure("PUBLIC_URL", "https://vestnik.example")
+    anna.log_in("anna")
+    assert re.search(
+        r"^__Host-vestnik-session=[^;]+; .*HttpOnly; Secure; Max-Age=43200$", anna.set_cookies[-1]
+    )
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "x" * 5_000, "ключ"])
+def test_without_the_sessions_own_token_nothing_is_done(token: str | None) -> None:
+    browser = visitor()
+    fields = {} if token is None else {"csrf": token}
+    shown = browser.post("/admin/account/logout_everywhere", fields, csrf=None)
+    assert (shown.status, is_logged_in(browser)) == (403, True)
+
+
+def test_the_token_of_another_session_is_no_token() -> None:
+    browser, other = visitor(), visitor(login="other")
+    shown = browser.post("/admin/account/logout_everywhere", csrf=other.csrf())
+    assert (shown.status, is_logged_in(browser)) == (403, True)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_a_form_of_another_site_is_refused_even_with_the_token(site: str) -> None:
+    browser = visitor()
+    shown = browser.post("/admin/account/logout_everywhere", headers={"Sec-Fetch-Site": site})
+    assert (shown.status, is_logged_in(browser)) == (403, True)
+
+
+def test_nobody_is_logged_in_by_a_form_that_is_not_their_browsers(anna: Browser) -> None:
+    foreign = Browser()
+    shown = foreign.post("/admin/login", {"login": "anna", "password": PASSWORD}, csrf=anna.csrf())
+    assert (shown.status, is_logged_in(foreign)) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/", "//evil.example", "/\\evil.example", "admin/../../evil", "admin/%2e%2e/x",
+        "javascript:alert(1)", "admin//evil.example", "admin/\r\nX: y", "..", "admin@evil.example",
+    ],
+)  # fmt: skip
+def test_a_log_in_leads_nowhere_but_into_the_panel(anna: Browser, wanted: str) -> None:
+    anna.get("/admin/login")
+    shown = anna.post("/admin/login", {"login": "anna", "password": PASSWORD, "next": wanted})
+    assert shown.path == "/admin/notifications"
+
+
+def test_a_session_ends_when_it_is_not_used(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    world.clock.advance(59 * 60)
+    assert is_logged_in(anna)
+    world.clock.advance(59 * 60)
+    assert is_logged_in(anna)
+    world.clock.advance(61 * 60)
+    assert not is_logged_in(anna)
+
+
+def test_a_session_ends_after_its_hours_however_it_is_used(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    for _ in range(14):
+        world.clock.advance(50 * 60)
+        assert is_logged_in(anna)
+    world.clock.advance(21 * 60)
+    assert not is_logged_in(anna)
+
+
+def test_a_new_password_ends_every_session_at_once(anna: Browser) -> None:
+    anna.log_in("anna")
+    change_password("anna", "battery staple correct horse")
+    assert not is_logged_in(anna)
+
+
+def test_the_own_password_is_changed_and_only_this_session_goes_on(anna: Browser) -> None:
+    anna.log_in("anna")
+    other = Browser(anna.cookies)
+    new = "battery staple correct horse"
+    asked = {"password": PASSWORD, "new_password": new, "repeated": new}
+    assert (
+        "This is not your password." in anna.post("/admin/account/password", asked | {"password": "x"}).text
+    )
+    assert "This is not the same." in anna.post("/admin/account/password", asked | {"repeated": "x"}).text
+    short = anna.post("/admin/account/password", asked | {"new_password": "short", "repeated": "short"})
+    assert (short.status, "must have 12 to 256 characters" in short.text) == (422, True)
+    assert "The password is changed." in anna.post("/admin/account/password", asked).text
+    assert is_logged_in(anna)
+    assert not is_logged_in(other)
+    assert anna.log_in("anna", new).status == 200
+
+
+def test_log_out_everywhere_ends_sessions_and_tokens(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    other = Browser(anna.cookies)
+    assert anna.post("/admin/account/logout_everywhere").path == "/admin/login?done=logged-out-everywhere"
+    assert not is_logged_in(anna)
+    assert not is_logged_in(other)
+
+
+def test_log_out_takes_the_cookie_away(anna: Browser) -> None:
+    anna.log_in("anna")
+    assert "You are logged out." in anna.post("/admin/logout").text
+    assert not is_logged_in(anna)
+
+
+def test_who_is_disabled_is_out_at_once() -> None:
+    browser = visitor(Role.SENDER)
+    change_administrator_rights("sender", administrator("boss"), is_active=False)
+    assert not is_logged_in(browser)
+    change_administrator_rights("sender", administrator("boss"), is_active=True)
+    assert not is_logged_in(browser)
+
+
+def test_a_token_of_the_api_is_no_session(world: World) -> None:
+    browser = visitor()
+    browser.cookies["__Host-vestnik-session"] = issue_token("manager", world.clock())
+    assert not is_logged_in(browser)
+
+
+def test_the_panel_speaks_the_viewers_language(anna: Browser) -> None:
+    assert "Пароль" in anna.get("/admin/login", {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}).text
+    assert "Password" in anna.get("/admin/login", {"Accept-Language": "en,ru;q=0.5"}).text
+    chosen = anna.post("/admin/language", {"language": "ru", "next": "admin/login"})
+    assert (chosen.path, "Пароль" in chosen.text) == ("/admin/login", True)
+    assert '<html lang="ru">' in chosen.html
+    assert anna.post("/admin/language", {"language": "xx", "next": "admin/login"}).html == chosen.html
+
+
+def test_times_are_in_the_viewers_zone(world: World) -> None:
+    browser = visitor()
+    browser.cookies["vestnik-zone"] = "Asia%2FVladivostok"
+    assert (world.clock() + timedelta(hours=10)).strftime("%Y-%m-%d %H:") in browser.get(
+        "/admin/account"
+    ).text
+    browser.cookies["vestnik-zone"] = "../../etc/passwd"
+    assert "Times are in UTC" in browser.get("/admin/account").text
+
+
+def test_pages_allow_no_script_of_their_own() -> None:
+    for shown in (Browser().get("/admin/login"), visitor().get("/admin/account")):
+        policy = shown.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=|https?://", shown.html)
+        assert shown.headers["Cache-Control"] == "no-store"
+
+
+def test_files_are_kept_for_ever_under_names_of_their_content() -> None:
+    browser = Browser()
+    names = re.findall(r"admin/(static/[^\"]+)", browser.get("/admin/login").html)
+    assert len(set(names)) == 4
+    for name in names:
+        assert re.fullmatch(r"static/[\w-]+\.[0-9a-f]{16}\.(js|css|svg)", name)
+        answer = browser.get(f"/admin/{name}")
+        assert (answer.status, "immutable" in answer.headers["Cache-Control"]) == (200, True)
+    assert browser.get("/admin/static/panel.0000000000000000.css").status == 404
