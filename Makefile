@@ -170,6 +170,10 @@ openapi: $(READY) ## Write docs/openapi.json and the reference in docs/api.md an
 openapi-release: openapi ## Make the present schema the one that no later change may break
 	@cp docs/openapi.json docs/openapi.released.json
 
+.PHONY: words
+words: $(READY) ## Read the panel's words out of the code and compile its catalogues
+	@$(RUN) -m infra.words
+
 .PHONY: browser-libraries
 browser-libraries: $(READY) ## Fetch Swagger UI and Redoc anew, from npm packages, as infra/browser_libraries.py names them
 	@$(RUN) -m infra.browser_libraries

@@ -34,6 +34,9 @@ MOST_A_SECOND = 500
 """A rate is held by one item, which each batch writes: more than this it could not keep up with."""
 
 
+PANEL = ("PANEL_IDLE_MINUTES", "PANEL_SESSION_HOURS", "AUDIT_DAYS")
+"""What only one function is told: it is told all of it."""
+
 NOT_SHOWN = (
     "PUBLIC_URL",
     "GET_USERS_INFO_HOST",
@@ -293,7 +296,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             session_hours=read("PANEL_SESSION_HOURS", _whole(1, 168)),
             audit_days=read("AUDIT_DAYS", _whole(30, 3650)),
         )
-        if "AUDIT_TABLE" in environ
+        if any(name in environ for name in PANEL)
         else None,
     )
     if problems or (problems := list(_conflicts(settings))):

@@ -36,7 +36,8 @@ class View:
 
     @property
     def name(self) -> str:
-        return f"panel_{self.method.lower()}_{self.handler.__module__.rpartition('.')[2]}_{self.handler.__name__}"
+        part = self.handler.__module__.rpartition(".")[2]
+        return f"panel_{self.method.lower()}_{part}_{self.handler.__name__}"
 
     @property
     def path_parameters(self) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Section:
         takes_text: bool = False,
         is_open: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Declare an action, which takes a form; with `takes_text` the text of a file, as a script sends it."""
+        """Declare an action, which takes a form; with `takes_text` a file's text, as a script sends it."""
         return self._declare("POST", path, access, again, takes_text, is_open)
 
     def _declare(

@@ -24,8 +24,9 @@ from chalicelib.domain.results import Permanent, Retryable
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later, utc_now
 from chalicelib.services import authentication, frequencies, rate_limits, suppressing
-from chalicelib.services.administrators import create_administrator, issue_token
+from chalicelib.services.administrators import create_administrator, issue_token, list_administrators
 from chalicelib.services.applications import register_application
+from chalicelib.services.audit import Filters, list_entries
 from chalicelib.services.content import Content
 from chalicelib.services.frequencies import Wanted
 from chalicelib.services.recipients import NotQueued, recipient_of, record_not_queued
@@ -42,6 +43,7 @@ from tests.support.calls import CallRecorder
 from tests.support.example_requests import OPERATIONS, ExampleRequest, example_request
 from tests.support.factories import SHOP, START, address_of, delivery, submission, user_ids
 from tests.support.mail_events import envelope, event
+from tests.support.panel import PASSWORD, Browser
 from tests.support.smtp import ScriptedSmtp
 from tests.support.telegram import BLOCKED, TelegramServer
 
@@ -105,6 +107,7 @@ class Everything:
             self._request(request, application, key)
         self._requests_about_failures()
         self._updates_of_telegram()
+        self._the_panel()
 
     def _requests_about_failures(self) -> None:
         """Who has failed, is sent to again and is erased, with rows of every kind."""
@@ -130,6 +133,17 @@ class Everything:
         rate_limits.forget()
         with self._recorder.acting("APIHandler"):
             Api(authorization).request(request.method, request.path, body=request.body, headers=headers)
+
+    def _the_panel(self) -> None:
+        """Its pages and what can be done there."""
+        create_administrator("anna.panel", utc_now(), PASSWORD)
+        with self._recorder.acting("APIHandler"):
+            anna = Browser()
+            anna.log_in("anna.panel")
+            create_administrator("boris.panel", utc_now(), PASSWORD)
+            list_administrators(None, 10)
+            list_entries(Filters(), None, 10, utc_now())
+            anna.post("/admin/account/logout_everywhere")
 
     def _updates_of_telegram(self) -> None:
         """A chat is connected, stopped and started again, blocks the bot; and one that is nobody's stops."""

@@ -56,6 +56,9 @@ WRONG = {
     "AUTH_HOST": ["users.example", "https://token@users.example/me"],
     "AUTH_JWKS_URL": ["file:///etc/passwd"],
     "USER_TOKEN_SECRET_ARN": [""],
+    "PANEL_IDLE_MINUTES": ["4", "1441"],
+    "PANEL_SESSION_HOURS": ["0", "169"],
+    "AUDIT_DAYS": ["29", "x"],
 }
 
 
