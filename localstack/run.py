@@ -226,6 +226,7 @@ def _greet(
     print(f"  The API      {options.api_url}/api/v1/notifications/")
     print(f"  Try it out   {options.api_url}/api/schema/swagger-ui/")
     print(f"  Read it      {options.api_url}/api/schema/redoc/")
+    print(f"  The panel    {options.api_url}/admin/  as {demo.ADMINISTRATOR}")
     print(f"  The mails    {options.mails_url}")
     if generated:
         print("\nGenerated now and shown only this once:")
