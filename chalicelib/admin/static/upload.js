@@ -244,7 +244,8 @@
   function finish(box, run, agreed) {
     const report = box.querySelector(".report");
     const isWhole = !box.hasAttribute("data-agree") || agreed || !run.rejected;
-    say(box, wordsOf(box, "done", number(run.imported), number(run.rejected)), run.rejected ? "warn" : "good");
+    const said = isWhole ? "done" : "to-agree";
+    say(box, wordsOf(box, said, number(run.imported), number(run.rejected)), run.rejected ? "warn" : "good");
     if (run.rejected) report.appendChild(tableOf(box, run));
     run.html.forEach((html) => {
       const found = new DOMParser().parseFromString(html, "text/html").body;
@@ -289,7 +290,7 @@
         run.imported = before.imported;
       } else if (box.dataset.begin) {
         const begun = await post(box, run, box.dataset.begin, "");
-        run.address = begun.upload;
+        run.address = new URL(begun.upload, new URL(box.dataset.begin, location.href)).href;
         set(box, begun.fields);
       }
       show(box, run);
