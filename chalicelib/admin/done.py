@@ -16,4 +16,14 @@ DONE = {
     "created": _("Created."),
     "saved": _("Saved."),
     "deleted": _("Deleted."),
+    "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
+    "sent-again": _(
+        "They are on their way again. Who failed within the last two minutes is left for the next time."
+    ),
+    "sent-again-some": _(
+        "Some are on their way again; there may be more. Send the failed ones again once more."
+    ),
+    "sent-again-none": _(
+        "Nobody was sent to again: who failed within the last two minutes is left for the next time."
+    ),
 }

@@ -1,5 +1,15 @@
 """All parts of the panel."""
 
-from chalicelib.admin.views import account, notifications
+from chalicelib.admin.views import (
+    account,
+    notification,
+    notifications,
+    recipients,
+)
 
-SECTIONS = (account.section, notifications.section)
+SECTIONS = (
+    account.section,
+    notifications.section,
+    notification.section,
+    recipients.section,
+)

@@ -29,11 +29,18 @@ def read_ids(data: bytes) -> list[bytes]:
     Blank lines do not count. Ids may have dashes or none; a byte-order mark, quotes and any line ends are
     fine.
     """
+    found, rejected = sort_lines(data)
+    if rejected:
+        raise UnreadableListError(rejected)
+    return found
+
+
+def sort_lines(data: bytes) -> tuple[list[bytes], Rejected]:
+    """The ids of a list as `read_ids` has them, and the lines that have none; of what is no text, no ids."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableListError([(line, "is not UTF-8")]) from error
+        return [], [(data.count(b"\n", 0, error.start) + 1, "is not UTF-8")]
     found: list[bytes] = []
     rejected: Rejected = []
     column: int | None = None
@@ -52,9 +59,7 @@ def read_ids(data: bytes) -> list[bytes]:
             rejected.append((line, f"{shown!r} is not a UUID"))
         else:
             found.append(bytes.fromhex(cells[column].replace("-", "")))
-    if rejected:
-        raise UnreadableListError(rejected)
-    return found
+    return found, rejected
 
 
 def _rows(text: str, rejected: Rejected) -> Iterator[tuple[int, list[str]]]:

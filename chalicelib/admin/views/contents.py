@@ -1,0 +1,39 @@
+"""Forms in which somebody says what a notification says: by a template the fields of its variables."""
+
+from typing import Any
+
+from chalicelib.admin.visits import Visit
+from chalicelib.domain.times import iso
+from chalicelib.templating.catalogue import Template
+
+FIELD = "variables."
+"""Before the name of a variable, as the reasons name it too."""
+
+
+def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
+    """What was typed for a template's variables. What is left empty is left out.
+
+    What is no number stays a text, which the template's own check refuses.
+    """
+    values: dict[str, Any] = {}
+    for name, variable in template.variables.items():
+        typed = visit.form.text(FIELD + name)
+        if not typed:
+            continue
+        if variable.type == "number":
+            values[name] = _number(typed)
+        elif variable.type == "moment":
+            at = visit.moment(FIELD + name)
+            values[name] = iso(at) if at else ""
+        else:
+            values[name] = visit.form.raw(FIELD + name).strip()
+    return values
+
+
+def _number(typed: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(typed)
+        except ValueError:
+            continue
+    return typed

@@ -1,0 +1,209 @@
+"""One notification: what it says, how far it has come, and what can be done about it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from chalice.app import Response
+
+from chalicelib.admin.declaring import Section
+from chalicelib.admin.views.contents import variables_of
+from chalicelib.admin.visits import HEADERS, Visit
+from chalicelib.api.notification_actions import SENT_AGAIN_AT_ONCE
+from chalicelib.api.notifications import NotificationChange
+from chalicelib.domain.times import utc_now
+from chalicelib.services import cancelling, notifications, send_again, send_times
+from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.notifications import DISPATCHES_SHOWN, NotificationView
+from chalicelib.services.rights import Access
+from chalicelib.templating.catalogue import Template, shipped
+
+section = Section("notifications")
+
+SHOWN_TEXT = 8_000
+"""Of a longer text the page shows no more, and leads to all of it."""
+OF_A_RATE = 0.4
+"""The weight of what happened since the last look; the rest is the rate up to then."""
+LOOKS_EVERY, WAITS_EVERY = "2s", "30s"
+SOON_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a notification has come: of `total`, so many have come to their end.
+
+    The rate is worked out from what the part of the page knew when it last asked, which its address carries.
+    """
+
+    counts: dict[str, int]
+    total: int
+    rate: float | None
+    every: str | None
+    """After which time the page asks again; None when nothing can change any more by itself."""
+
+    @property
+    def waiting(self) -> int:
+        return self.counts["queued"] + self.counts["unsent"]
+
+    @property
+    def done(self) -> int:
+        return self.total - self.waiting
+
+    @property
+    def seconds_left(self) -> int | None:
+        return round(self.waiting / self.rate) if self.rate and self.waiting else None
+
+
+@section.page("/notifications/{notification_id}", access=Access.READ)
+def show(visit: Visit, notification_id: UUID) -> Response:
+    """A notification; for the page itself, which asks while it is being sent, only how far it has come."""
+    view = notifications.find(str(notification_id), visit.principal, visit.now)
+    offers = _offers(visit, view)
+    values: dict[str, Any] = {
+        "view": view,
+        "notification": view.notification,
+        "progress": _progress(visit, view),
+        "offers": offers,
+        "shown": DISPATCHES_SHOWN,
+        "stamp": visit.now_iso,
+    }
+    if visit.is_fragment:
+        return visit.show(
+            "notifications/progress.html", is_changed=visit.query.get("offers") != " ".join(offers), **values
+        )
+    return visit.show("notifications/one.html", text_shown=SHOWN_TEXT, **values)
+
+
+def _progress(visit: Visit, view: NotificationView) -> Progress:
+    counts, total = view.counts, view.recipients
+    waiting = counts["queued"] + counts["unsent"]
+    before = [_number(visit.query.get(name)) for name in ("done", "at", "rate")]
+    rate = before[2]
+    if before[0] is not None and before[1] is not None:
+        seconds = visit.now.timestamp() - before[1]
+        if seconds > 0:
+            now = max(total - waiting - before[0], 0) / seconds
+            rate = now if rate is None else OF_A_RATE * now + (1 - OF_A_RATE) * rate
+    every = None
+    if waiting:
+        due = min(each.dispatch.due for each in view.dispatches if not each.dispatch.is_cancelled)
+        every = WAITS_EVERY if (due - visit.now).total_seconds() > SOON_SECONDS else LOOKS_EVERY
+    return Progress(counts, total, rate, every)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return min(max(float(text or ""), 0.0), 1e12)
+    except ValueError:
+        return None
+
+
+def _offers(visit: Visit, view: NotificationView) -> list[str]:
+    """What the visitor may do with the notification as it is now."""
+    if not visit.may(Access.SEND):
+        return []
+    counts, of_frequency = view.counts, bool(view.notification.frequency)
+    offers = ["copy"]
+    if not of_frequency and counts["queued"] + counts["unsent"]:
+        offers.append("cancel")
+        if all(each.dispatch.due > visit.now for each in view.dispatches):
+            offers.append("change")
+    if any(each.counts["failed"] for each in view.dispatches if not each.dispatch.is_cancelled):
+        offers.append("again")
+    return offers
+
+
+@section.page("/notifications/{notification_id}/text", access=Access.READ)
+def show_text(visit: Visit, notification_id: UUID) -> Response:
+    """The whole text, as it is."""
+    found = notifications.visible(str(notification_id), visit.principal, visit.now)
+    return Response(found.text, {**HEADERS, "Content-Type": "text/plain; charset=utf-8"})
+
+
+@section.page("/notifications/{notification_id}/dispatches", access=Access.READ)
+def show_dispatches(visit: Visit, notification_id: UUID) -> Response:
+    """All dispatches, newest first: of a frequency many."""
+    found = notifications.visible(str(notification_id), visit.principal, visit.now)
+    page, following = notifications.dispatches(
+        found.id, visit.principal, visit.now, visit.query.get("cursor"), DISPATCHES_SHOWN
+    )
+    return visit.show(
+        "notifications/dispatches.html",
+        notification=found,
+        dispatches=page,
+        next_cursor=following,
+        stamp=visit.now_iso,
+    )
+
+
+@section.action("/notifications/{notification_id}/cancel", access=Access.SEND, again=show)
+def cancel(visit: Visit, notification_id: UUID) -> Response:
+    """Cancel what has not been sent."""
+    cancelling.cancel(str(notification_id), visit.principal, visit.now)
+    return visit.go("notifications", str(notification_id), done="cancelled")
+
+
+@section.action("/notifications/{notification_id}/send_again", access=Access.SEND, again=show)
+def send_failed_again(visit: Visit, notification_id: UUID) -> Response:
+    """Send failed recipients again, all or one; the page asks once more until nobody is left."""
+    user, dispatch = (_id(visit, name) for name in ("user_id", "dispatch_id"))
+    done = send_again.send_failed_again(
+        str(notification_id),
+        visit.principal,
+        utc_now,
+        user_id=user,
+        dispatch_id=dispatch,
+        limit=SENT_AGAIN_AT_ONCE,
+    )
+    so_far = done + int(_number(visit.form.text("so_far")) or 0)
+    if done == SENT_AGAIN_AT_ONCE and visit.is_fragment:
+        visit.root = visit.root.removeprefix("../")  # it becomes a part of the page one level up
+        return visit.show("notifications/again.html", id=str(notification_id), so_far=so_far)
+    said = "sent-again-some" if done == SENT_AGAIN_AT_ONCE else "sent-again" if so_far else "sent-again-none"
+    if user:
+        return visit.go("notifications", str(notification_id), "recipients", user, done=said)
+    return visit.go("notifications", str(notification_id), done=said)
+
+
+def _id(visit: Visit, name: str) -> str | None:
+    typed = visit.form.text(name)
+    try:
+        return str(UUID(typed)) if typed else None
+    except ValueError as error:
+        raise InvalidFieldError(name, "must be a UUID") from error
+
+
+@section.page("/notifications/{notification_id}/change", access=Access.SEND)
+def show_change(visit: Visit, notification_id: UUID) -> Response:
+    """The form to change what is not due yet."""
+    found = notifications.visible(str(notification_id), visit.principal, visit.now)
+    dispatch = next(iter(notifications.newest_dispatches(found)), None)
+    return visit.show(
+        "notifications/change.html",
+        notification=found,
+        due=dispatch.due if dispatch else None,
+        written_by=_template(found.template),
+        values=found.variables or {},
+    )
+
+
+@section.action("/notifications/{notification_id}/change", access=Access.SEND, again=show_change)
+def change(visit: Visit, notification_id: UUID) -> Response:
+    """Change when it is sent, and what it says."""
+    found = notifications.visible(str(notification_id), visit.principal, visit.now)
+    dispatch = next(iter(notifications.newest_dispatches(found)), None)
+    wanted: dict[str, Any] = {}
+    if dispatch is None or visit.form.text("send_at") != visit.local(dispatch.due):
+        wanted["send_at"] = visit.moment("send_at")
+    if template := _template(found.template):
+        wanted["variables"] = variables_of(visit, template)
+    else:
+        wanted |= {"title": visit.form.text("title"), "text": visit.form.raw("text")}
+    body = NotificationChange.model_validate(wanted)
+    changed = send_times.Changed(body.send_at, body.title, body.text, body.variables)
+    send_times.change(found.id, changed, visit.principal, visit.now)
+    return visit.go("notifications", found.id, done="saved")
+
+
+def _template(pinned: str | None) -> Template | None:
+    return shipped().find(pinned) if pinned else None

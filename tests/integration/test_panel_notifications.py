@@ -1,0 +1,360 @@
+"""The panel's notifications: found, looked at while they are sent, cancelled, changed and sent again."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.admin.views import notification as notification_page
+from chalicelib.domain.results import Permanent
+from chalicelib.services.rights import Role
+from chalicelib.services.send_again import SETTLED_AFTER_SECONDS
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.notifications import Notification
+from tests.support.api import set_api_clock
+from tests.support.aws import World
+from tests.support.factories import START, address_of, user_id, user_ids
+from tests.support.panel import Browser, Shown, visitor
+
+SCRIPT = "<script>alert(1)</script>"
+HTMX: dict[str, str | None] = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def _clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_api_clock(monkeypatch, world.clock)
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return visitor(Role.SENDER, now=START)
+
+
+def path_of(dispatch: Dispatch, *more: str) -> str:
+    return "/".join(("/admin/notifications", dispatch.notification_id, *more))
+
+
+def failed_twice(world: World) -> Dispatch:
+    """Sent to one, failed for two."""
+    users = user_ids(3)
+    world.knows(users)
+    for number in (1, 2):
+        world.channel.answers[address_of(user_id(number))] = [Permanent("550 no such user <b>here</b>")]
+    dispatch = world.submit(users)
+    world.settle()
+    return dispatch
+
+
+def offered(shown: Shown) -> set[str]:
+    """What can be done, by the addresses of the forms and links."""
+    part = shown.html[shown.html.index('id="offers"') :]
+    found = re.findall(r'(?:action|href)="([^"]+)"', part[: part.index("</div>")])
+    return {re.sub(r"\?.*", "", each).rpartition("/")[2] for each in found}
+
+
+def stored(dispatch: Dispatch) -> Notification:
+    found = Notification.one(dispatch.notification_id, consistent=True)
+    assert found
+    return found
+
+
+# The list
+
+
+def test_the_list_leads_to_each_and_filters(world: World, browser: Browser) -> None:
+    world.submit(user_ids(1), title="First")
+    world.clock.advance(60)
+    express = world.submit(user_ids(1), title="Second", type="telegram", is_express=True)
+    shown = browser.get("/admin/notifications")
+    assert shown.text.index("Second") < shown.text.index("First")
+    assert f'href="../admin/notifications/{express.notification_id}"' in shown.html
+    for query, titles in [
+        ("type=mail", ["First"]),
+        ("type=telegram", ["Second"]),
+        ("express=yes", ["Second"]),
+        ("express=no", ["First"]),
+        ("month=2026-11", ["Second", "First"]),
+        ("month=2026-10", []),
+        ("author=application%3Ashop", ["Second", "First"]),
+        ("author=application%3Aother", []),
+    ]:
+        found = browser.get(f"/admin/notifications?{query}")
+        assert re.findall(r"(First|Second)", found.text) == titles, query
+        assert ("No notifications here" in found.text) is (not titles)
+
+
+@pytest.mark.parametrize("query", ["month=soon", "month=2026-13", "type=" + "x" * 33, "author=" + "x" * 81])
+def test_a_filter_that_is_no_such_value_is_said_so(world: World, browser: Browser, query: str) -> None:
+    shown = browser.get(f"/admin/notifications?{query}")
+    assert (shown.status, "This is no such value." in shown.text) == (422, True)
+
+
+def test_a_cursor_of_somebody_else_is_refused(browser: Browser) -> None:
+    assert browser.get("/admin/notifications?cursor=xx").status == 422
+
+
+def test_the_list_goes_on(world: World, browser: Browser) -> None:
+    for number in range(26):
+        world.submit(user_ids(1), title=f"N{number}")
+        world.clock.advance(1)
+    shown = browser.get("/admin/notifications")
+    found = re.search(r'rel="next" href="\.\./([^"]+)"', shown.html)
+    assert found
+    older = browser.get("/" + found[1].replace("&amp;", "&"))
+    assert "N0" in older.text
+    assert "N25" not in older.text
+
+
+def test_one_is_found_by_its_id(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(1))
+    found = browser.get(f"/admin/notifications?id=%20{dispatch.notification_id.upper()}%20")
+    assert (found.status, found.path) == (200, path_of(dispatch))
+    for wanted in ("nothing", user_id(9), dispatch.id):
+        shown = browser.get(f"/admin/notifications?id={wanted}")
+        assert shown.status == 404
+        assert "There is no notification of this id" in shown.text
+
+
+def test_an_empty_list_says_what_to_do_to_who_may(browser: Browser) -> None:
+    assert "Send the first one" in browser.get("/admin/notifications").text
+    viewer = visitor(Role.VIEWER, now=START).get("/admin/notifications").text
+    assert "No notifications yet" in viewer
+    assert "Send the first one" not in viewer
+    assert "New notification" not in viewer
+
+
+# One
+
+
+def test_what_it_says_is_text(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(1), title=SCRIPT, text=SCRIPT + "\n\nMore", content_id=SCRIPT)
+    for path in (
+        path_of(dispatch), path_of(dispatch, "recipients"), path_of(dispatch, "dispatches"),
+        path_of(dispatch, "recipients", user_id(1)), "/admin/notifications",
+    ):  # fmt: skip
+        shown = browser.get(path)
+        assert shown.status == 200
+        assert "<script>alert" not in shown.html
+        assert "&lt;script&gt;alert" in shown.html
+    text = browser.get(path_of(dispatch, "text"))
+    assert text.headers["Content-Type"].startswith("text/plain")
+    assert text.html == SCRIPT + "\n\nMore"
+
+
+def test_a_long_text_is_cut_and_the_page_stays_small(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(120), title="&" * 200, text="&Я" * 25_000)
+    world.settle()
+    for path in (path_of(dispatch), path_of(dispatch, "recipients")):
+        assert len(browser.get(path).html.encode()) < 100_000
+    assert "The whole text" in browser.get(path_of(dispatch)).text
+    assert browser.get(path_of(dispatch, "text")).html == "&Я" * 25_000
+
+
+def test_a_template_is_shown_with_its_variables(world: World, browser: Browser) -> None:
+    variables = {"topic": "Plans & <b>more</b>", "starts_at": "2026-11-27T13:30:00Z", "place": "Here"}
+    dispatch = world.submit(user_ids(1), title="", text="", template="meeting", variables=variables)
+    shown = browser.get(path_of(dispatch))
+    assert "meeting@1" in shown.text
+    assert "Plans & <b>more</b>" in shown.text
+
+
+def test_progress_asks_again_while_something_is_to_be_sent(world: World, browser: Browser) -> None:
+    users = user_ids(4)
+    world.knows(users)
+    dispatch = world.submit(users)
+    shown = browser.get(path_of(dispatch))
+    assert 'hx-trigger="every 2s"' in shown.html
+    assert "0 of 4" in shown.text
+    asked = _address(shown)
+    world.fan_out()
+    world.deliver(limit=2)
+    world.clock.advance(2)
+    part = browser.get(asked, HTMX)
+    assert "<html" not in part.html
+    assert "2 of 4" in part.text
+    assert "1.0 a second" in part.text
+    assert "about 2 s left" in part.text
+    assert 'id="offers"' not in part.html, "nothing else can be done than before"
+    asked = _address(part)
+    world.settle()
+    world.clock.advance(2)
+    last = browser.get(asked, HTMX)
+    assert "hx-get" not in last.html
+    assert "Nothing is left to send." in last.text
+    assert 'hx-swap-oob="true"' in last.html
+    assert "Cancel it" not in last.html
+
+
+def _address(shown: Shown) -> str:
+    found = re.search(r'id="progress" hx-get="(?:\.\./)+([^"]+)"', shown.html)
+    assert found, shown.html
+    return "/" + found[1].replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    "query", ["done=x&at=y&rate=z", "done=-5&at=1e999", "done=9&at=9999999999999", "at=nan"]
+)
+def test_a_made_up_question_about_progress_is_answered(world: World, browser: Browser, query: str) -> None:
+    dispatch = world.submit(user_ids(2))
+    assert browser.get(path_of(dispatch) + "?" + query, HTMX).status == 200
+
+
+def test_what_waits_for_its_time_is_seldom_asked_for(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(1), send_at=START + timedelta(hours=5))
+    shown = browser.get(path_of(dispatch))
+    assert 'hx-trigger="every 30s"' in shown.html
+    assert "It waits for its time." in shown.text
+    assert "2026-11-23 15:00:00" in shown.text
+
+
+def test_cancelled_once_for_all(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(3))
+    shown = browser.get(path_of(dispatch))
+    assert offered(shown) == {"cancel", "new"}
+    done = browser.post(path_of(dispatch, "cancel"))
+    assert (done.status, "Cancelled." in done.text) == (200, True)
+    assert "3 cancelled" in done.text
+    assert offered(done) == {"new"}
+    assert Dispatch.one(dispatch.id, consistent=True).is_cancelled  # type: ignore[union-attr]
+
+
+def test_the_failed_ones_are_sent_again(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    shown = browser.get(path_of(dispatch))
+    assert offered(shown) == {"send_again", "new"}
+    early = browser.post(path_of(dispatch, "send_again"))
+    assert "Nobody was sent to again" in early.text
+    world.clock.advance(SETTLED_AFTER_SECONDS)
+    done = browser.post(path_of(dispatch, "send_again"))
+    assert "They are on their way again." in done.text
+    assert "2 unsent" in done.text
+    world.sweep()
+    world.settle()
+    assert world.counts(dispatch) == {"sent": 3}
+
+
+def test_many_are_sent_again_bit_by_bit(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notification_page, "SENT_AGAIN_AT_ONCE", 1)
+    dispatch = failed_twice(world)
+    world.clock.advance(SETTLED_AFTER_SECONDS)
+    path, found = path_of(dispatch, "send_again"), 0
+    for so_far in (1, 2):
+        part = browser.post(path, {"so_far": found}, headers=HTMX)
+        assert f"{so_far} {'is' if so_far == 1 else 'are'} on the way again" in part.text
+        assert f'hx-post="../../admin/notifications/{dispatch.notification_id}/send_again"' in part.html
+        found = so_far
+    last = browser.post(path, {"so_far": found}, headers=HTMX)
+    assert last.status == 204
+    assert last.headers["HX-Redirect"].endswith("?done=sent-again")
+
+
+def test_one_is_sent_to_again(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    world.clock.advance(SETTLED_AFTER_SECONDS)
+    shown = browser.get(path_of(dispatch, "recipients", user_id(2)))
+    assert "550 no such user <b>here</b>" in shown.text
+    assert "<b>here" not in shown.html
+    fields = dict(re.findall(r'name="(user_id|dispatch_id)" value="([^"]+)"', shown.html))
+    assert fields == {"user_id": user_id(2), "dispatch_id": dispatch.id}
+    done = browser.post(path_of(dispatch, "send_again"), fields)
+    assert done.path.startswith(path_of(dispatch, "recipients", user_id(2)))
+    assert world.counts(dispatch) == {"sent": 1, "failed": 1, "unsent": 1}
+    bad: dict[str, Any] = {"user_id": "nobody"}
+    assert browser.post(path_of(dispatch, "send_again"), bad).status == 422
+
+
+@pytest.mark.parametrize("action", ["cancel", "send_again", "change"])
+def test_who_only_looks_changes_nothing(world: World, action: str) -> None:
+    viewer = visitor(Role.VIEWER, now=START)
+    dispatch = world.submit(user_ids(2), send_at=START + timedelta(hours=5))
+    assert viewer.get(path_of(dispatch)).status == 200
+    assert offered(viewer.get(path_of(dispatch))) == set()
+    before = stored(dispatch).attribute_values
+    assert viewer.post(path_of(dispatch, action), {"title": "x", "text": "y"}).status == 403
+    assert world.counts(dispatch) == {"queued": 2}
+    assert stored(dispatch).attribute_values == before
+
+
+def test_what_is_not_due_is_changed(world: World, browser: Browser) -> None:
+    browser.cookies["vestnik-zone"] = "Europe%2FMoscow"
+    dispatch = world.submit(user_ids(1), send_at=START + timedelta(hours=5))
+    shown = browser.get(path_of(dispatch, "change"))
+    assert 'value="2026-11-23T18:00"' in shown.html
+    fields = {"send_at": "2026-11-23T19:30", "title": "Better", "text": "One\r\n\r\nTwo"}
+    done = browser.post(path_of(dispatch, "change"), fields)
+    assert "Saved." in done.text
+    assert "2026-11-23 19:30" in done.text
+    assert (stored(dispatch).title, stored(dispatch).text) == ("Better", "One\n\nTwo")
+    for changed, field, reason in [
+        ({"send_at": "2026-11-23T12:00"}, "send_at", "must be in the future"),
+        ({"send_at": "soon"}, "send_at", "must be a date and a time"),
+        ({"title": ""}, "title", "at least 1 character"),
+        ({"text": " "}, "text", "must not be blank"),
+        ({"title": "x" * 201}, "title", "at most 200 characters"),
+    ]:
+        refused = browser.post(path_of(dispatch, "change"), fields | changed)
+        assert refused.status == 422
+        assert re.search(rf'id="e-{field}">[^<]*{reason}', refused.html), refused.html
+        assert stored(dispatch).title == "Better"
+    world.clock.advance(7 * 3600)
+    late = visitor(Role.SENDER, now=world.clock()).post(path_of(dispatch, "change"), fields)
+    assert (late.status, "it is being sent, or has been" in late.text) == (409, True)
+
+
+def test_the_variables_of_a_template_are_changed(world: World, browser: Browser) -> None:
+    variables = {"topic": "Plans", "starts_at": "2026-11-27T13:30:00Z", "place": "Here"}
+    at = START + timedelta(hours=5)
+    dispatch = world.submit(
+        user_ids(1), title="", text="", template="meeting", variables=variables, send_at=at
+    )
+    shown = browser.get(path_of(dispatch, "change"))
+    assert 'value="2026-11-27T13:30"' in shown.html
+    fields = {
+        "send_at": "2026-11-23T15:00", "variables.topic": "Other plans", "variables.place": "There",
+        "variables.starts_at": "2026-11-28T10:00",
+    }  # fmt: skip
+    assert "Saved." in browser.post(path_of(dispatch, "change"), fields).text
+    assert stored(dispatch).variables == {
+        "topic": "Other plans", "starts_at": "2026-11-28T10:00:00.000Z", "place": "There"
+    }  # fmt: skip
+    refused = browser.post(path_of(dispatch, "change"), fields | {"variables.place": ""})
+    assert (refused.status, 'id="e-variables.place"' in refused.html) == (422, True)
+
+
+# Recipients
+
+
+def test_recipients_by_state_with_their_reasons(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    everybody = browser.get(path_of(dispatch, "recipients"))
+    assert all(user in everybody.text for user in user_ids(3))
+    failed = browser.get(path_of(dispatch, "recipients") + "?status=failed")
+    assert user_id(3) not in failed.text
+    assert failed.text.count("550 no such user <b>here</b>") == 2
+    none = browser.get(path_of(dispatch, "recipients") + "?status=unsubscribed")
+    assert "No recipients here" in none.text
+    assert browser.get(path_of(dispatch, "recipients") + "?status=odd").status == 422
+
+
+def test_recipients_go_on_and_one_is_found(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(60))
+    shown = browser.get(path_of(dispatch, "recipients"))
+    found = re.search(r'rel="next" href="(?:\.\./)+([^"]+)"', shown.html)
+    assert found
+    further = browser.get("/" + found[1].replace("&amp;", "&"))
+    assert user_id(60) in further.text
+    assert user_id(1) not in further.text
+    one = browser.get(path_of(dispatch, "recipients") + f"?user={user_id(7)}")
+    assert one.path == path_of(dispatch, "recipients", user_id(7))
+    assert "there has been no attempt yet" in one.text
+    assert browser.get(path_of(dispatch, "recipients") + "?user=x").status == 422
+    assert browser.get(path_of(dispatch, "recipients", user_id(99))).status == 404
+
+
+@pytest.mark.parametrize("what", ["", "/recipients", "/text", "/change", "/dispatches"])
+def test_what_there_is_not_is_not_found(browser: Browser, what: str) -> None:
+    for wanted in (user_id(1), "x"):
+        assert browser.get(f"/admin/notifications/{wanted}{what}").status == 404
