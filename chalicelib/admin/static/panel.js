@@ -21,6 +21,7 @@
   function onlyOnce(event) {
     // A form that is on its way is not sent a second time by a second click.
     if (event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
+    if (event.submitter && event.submitter.formTarget) return; // a preview in a frame, as often as one likes
     if (event.target.dataset.sent) {
       event.preventDefault();
       return;
