@@ -2,6 +2,7 @@
 
 from chalicelib.admin.views import (
     account,
+    audiences,
     notification,
     notifications,
     recipients,
@@ -12,4 +13,5 @@ SECTIONS = (
     notifications.section,
     notification.section,
     recipients.section,
+    audiences.section,
 )
