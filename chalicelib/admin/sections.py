@@ -4,6 +4,7 @@ from chalicelib.admin.views import (
     account,
     audiences,
     notification,
+    notification_new,
     notifications,
     recipients,
 )
@@ -12,6 +13,7 @@ SECTIONS = (
     account.section,
     notifications.section,
     notification.section,
+    notification_new.section,
     recipients.section,
     audiences.section,
 )

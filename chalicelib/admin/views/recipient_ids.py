@@ -12,7 +12,7 @@ MOST_SHOWN = 20
 
 def pasted(visit: Visit) -> Ids:
     """The ids that were pasted, each once."""
-    ids = ids_of(visit.form.raw(FIELD).encode())
+    ids = _typed(visit)
     good = list(dict.fromkeys(ids.good))
     if len(good) > MAX_USERS:
         raise TooManyError(f"users: at most {MAX_USERS} in one request; make an audience for more")
@@ -29,9 +29,12 @@ def check_agreed(visit: Visit, ids: Ids) -> None:
 
 def bad_lines(visit: Visit) -> list[tuple[int, str]]:
     """Of a form that is shown again: its first bad lines, with the reasons in the visitor's language."""
-    if not visit.form.has(FIELD):
+    try:
+        bad = _typed(visit).bad
+    except InvalidFieldError:  # which is what is said of the field already
         return []
-    return [
-        (line, words.reason_in(visit.language, reason))
-        for line, reason in ids_of(visit.form.raw(FIELD).encode()).bad[:MOST_SHOWN]
-    ]
+    return [(line, words.reason_in(visit.language, reason)) for line, reason in bad[:MOST_SHOWN]]
+
+
+def _typed(visit: Visit) -> Ids:
+    return ids_of(visit.form.raw(FIELD).encode(), FIELD)

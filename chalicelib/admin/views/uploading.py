@@ -52,11 +52,11 @@ def _number(visit: Visit, name: str) -> int:
     return int(text[:9])
 
 
-def ids_of(data: bytes) -> Ids:
+def ids_of(data: bytes, field: str = "file") -> Ids:
     """The ids of a text; InvalidFieldError if it is none."""
     good, bad = sort_lines(data)
     if b"\0" in data or any(reason == NOT_UTF8 for _, reason in bad):
-        raise InvalidFieldError("file", "is no text file: a CSV in UTF-8 is needed")
+        raise InvalidFieldError(field, "is no text file: a CSV in UTF-8 is needed")
     return Ids(good, bad)
 
 
