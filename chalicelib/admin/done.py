@@ -16,6 +16,10 @@ DONE = {
     "created": _("Created."),
     "saved": _("Saved."),
     "deleted": _("Deleted."),
+    "part-added": _("The users are added. Complete the audience when nobody is missing."),
+    "audience-complete": _("The audience is complete and can be sent to."),
+    "sent-away": _("The notification is on its way."),
+    "scheduled": _("The notification is kept, and sent at its time."),
     "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
     "sent-again": _(
         "They are on their way again. Who failed within the last two minutes is left for the next time."

@@ -2,7 +2,9 @@
 
 from chalicelib.admin.views import (
     account,
+    audiences,
     notification,
+    notification_new,
     notifications,
     recipients,
 )
@@ -11,5 +13,7 @@ SECTIONS = (
     account.section,
     notifications.section,
     notification.section,
+    notification_new.section,
     recipients.section,
+    audiences.section,
 )

@@ -89,20 +89,20 @@ def create_audience(principal: Principal, body: NewAudience) -> AudienceOut:
     Its users come in parts; when it is completed, notifications and frequencies can name it. An audience that
     is not completed within 30 days is gone.
     """
-    return _shown(audiences.create(body.name, principal, utc_now()))
+    return shown(audiences.create(body.name, principal, utc_now()))
 
 
 @resource.get("/api/v1/audiences", access=Access.READ)
 def list_audiences(principal: Principal, query: AudiencesQuery) -> AudiencesOut:
     """Audiences, oldest first."""
     page, following = audiences.listed(principal, query.author, query.cursor, query.limit, utc_now())
-    return AudiencesOut(results=[_shown(each) for each in page], next=following)
+    return AudiencesOut(results=[shown(each) for each in page], next=following)
 
 
 @resource.get("/api/v1/audiences/{audience_id}", access=Access.READ)
 def read_audience(principal: Principal, audience_id: UUID) -> AudienceOut:
     """An audience and how far it has come."""
-    return _shown(audiences.visible(str(audience_id), principal, utc_now()))
+    return shown(audiences.visible(str(audience_id), principal, utc_now()))
 
 
 @resource.put(
@@ -125,7 +125,7 @@ def put_audience_part(
     else:
         assert upload is not None
         ids = _uploaded(upload)
-    return _shown(audiences.put_part(str(audience_id), number, ids, principal, utc_now()))
+    return shown(audiences.put_part(str(audience_id), number, ids, principal, utc_now()))
 
 
 def _uploaded(upload: Upload) -> list[bytes]:
@@ -141,7 +141,7 @@ def complete_audience(principal: Principal, audience_id: UUID) -> AudienceOut:
 
     Of a million users this takes some seconds. If it breaks off, the same request goes on.
     """
-    return _shown(audiences.complete(str(audience_id), principal, utc_now()))
+    return shown(audiences.complete(str(audience_id), principal, utc_now()))
 
 
 @resource.delete("/api/v1/audiences/{audience_id}", access=Access.SEND, refuses=(409,))
@@ -153,7 +153,8 @@ def delete_audience(principal: Principal, audience_id: UUID) -> None:
     audiences.delete(str(audience_id), principal, utc_now())
 
 
-def _shown(audience: Audience) -> AudienceOut:
+def shown(audience: Audience) -> AudienceOut:
+    """An audience as it is answered."""
     recipients = int(audience.recipients) if audience.recipients is not None else None
     users = int(audience.users)
     return AudienceOut(

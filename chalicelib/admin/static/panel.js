@@ -26,6 +26,7 @@
       event.preventDefault();
       return;
     }
+    if (event.submitter && event.submitter.formTarget) return; // into a frame: the page stays
     event.target.dataset.sent = "yes";
     // The page may come back out of the browser's memory.
     window.addEventListener("pageshow", () => delete event.target.dataset.sent, { once: true });
@@ -36,9 +37,18 @@
     if (menu) menu.open = window.matchMedia("(min-width: 64rem)").matches;
   }
 
+  function pressButtons() {
+    // What frames show is asked for by buttons of the page's form, one after the other: a form that is sent
+    // again in the same moment is sent the second time only.
+    document.querySelectorAll("button[data-press]").forEach((each, place) => {
+      window.setTimeout(() => each.form.requestSubmit(each), 100 * place);
+    });
+  }
+
   tellZone();
   document.addEventListener("submit", askFirst);
   document.addEventListener("submit", onlyOnce);
   openMenu();
+  pressButtons();
   window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);
 })();

@@ -1,0 +1,171 @@
+"""A new notification: written, looked at as its recipients will see it, then sent."""
+
+import secrets
+from typing import Any
+
+from chalice.app import Response
+from markupsafe import Markup
+
+from chalicelib.admin.declaring import Section
+from chalicelib.admin.views import notification_form
+from chalicelib.admin.views.notification_form import (
+    CARRIED_IDS,
+    CHOSEN_FROM,
+    Recipients,
+    begun,
+    body_hash,
+    chosen_template,
+    read_body,
+    read_recipients,
+)
+from chalicelib.admin.views.recipient_ids import bad_lines
+from chalicelib.admin.visits import HEADERS, Visit
+from chalicelib.api.notifications import NewNotification, SubmitHeaders
+from chalicelib.channels import CHANNELS
+from chalicelib.observability import follow
+from chalicelib.services import audiences, submit, templates
+from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.rights import Access
+from chalicelib.services.send_times import check_send_at
+from chalicelib.settings import LOCALES
+from chalicelib.tables.audience_headers import AudienceState
+from chalicelib.templating.catalogue import DEFAULT
+
+section = Section("notifications")
+
+PART_LINES = 5_000
+SHOWN_TEXT = 4_000
+"""Of each language, beside what it looks like."""
+
+LOOK_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
+"""Of what a recipient will see: a page of its own, which has its own style and can do nothing."""
+
+_NOT_CARRIED = frozenset({"csrf", "key", "locale", "back", "leave_out", "users", "audience_id", "way"})
+
+
+@section.page("/notifications/new", access=Access.SEND)
+def show_form(visit: Visit) -> Response:
+    """The form; to the form itself, when another template is chosen, only the fields of that."""
+    wanted = visit.form.text("template") if visit.form.has("template") else visit.query.get("template", "")
+    if visit.is_fragment:
+        return visit.show(
+            "notifications/content.html",
+            written_by=chosen_template(wanted),
+            begun=begun(visit),
+            limits=_limits(),
+        )
+    start = begun(visit)
+    if not visit.form.has("template"):
+        wanted = wanted or start.values.get("template", "")
+    try:
+        written_by = chosen_template(wanted)
+    except InvalidFieldError:
+        if "template" not in visit.errors:
+            raise
+        written_by = None
+    return visit.show(
+        "notifications/new.html",
+        begun=start,
+        written_by=written_by,
+        channels=[(each, each) for each in CHANNELS],
+        templates=[each for versions in templates.all_templates() for each in versions],
+        audiences=_audiences(visit, start),
+        bad=bad_lines(visit),
+        limits=_limits(),
+        carried=CARRIED_IDS,
+        lines=PART_LINES,
+        most=submit.MAX_USERS,
+    )
+
+
+def _limits() -> list[tuple[str, int]]:
+    return [(each.name, each.limits.text) for each in CHANNELS.values()]
+
+
+def _audiences(visit: Visit, start: notification_form.Begun) -> list[Any]:
+    """Complete audiences to choose from, and the one that the form is about."""
+    page, _ = audiences.listed(visit.principal, None, None, CHOSEN_FROM, visit.now)
+    found = {each.id: each for each in page if each.state == AudienceState.COMPLETE}
+    if start.audience is not None and start.audience.state == AudienceState.COMPLETE:
+        found[start.audience.id] = start.audience
+    return list(found.values())
+
+
+@section.action("/notifications/new", access=Access.SEND, again=show_form)
+def look(visit: Visit) -> Response:
+    """What it will look like, and to how many it goes; nothing is sent."""
+    if visit.form.has("back"):
+        return show_form(visit)
+    recipients = read_recipients(visit)
+    body = read_body(visit, recipients)
+    if body.send_at is not None:
+        check_send_at(body.send_at, visit.now, visit.now)
+    return visit.show(
+        "notifications/preview.html",
+        body=body,
+        recipients=recipients,
+        looks=_looks(body),
+        fields=_carried(visit, recipients),
+        key=f"panel-{secrets.token_urlsafe(24)}",
+        author=visit.principal.author,
+        text_shown=SHOWN_TEXT,
+    )
+
+
+def _looks(body: NewNotification) -> list[templates.Preview]:
+    return templates.preview(body.template or DEFAULT, body.content, LOCALES)
+
+
+def _carried(visit: Visit, recipients: Recipients) -> list[tuple[str, str]]:
+    """What the form of the next page brings back."""
+    typed = {name: visit.form.raw(name) for name in visit.form.names() if name not in _NOT_CARRIED}
+    return [*typed.items(), *recipients.fields.items()]
+
+
+@section.action("/notifications/new/look", access=Access.SEND)
+def show_look(visit: Visit) -> Response:
+    """What a recipient will see in one language, as a page for a frame."""
+    body = read_body(visit, Recipients([], None, 0, 0, {}))
+    found = {each.locale: each for each in _looks(body)}.get(visit.form.text("locale"))
+    if found is None:
+        raise InvalidFieldError("locale", f"must be one of {', '.join(LOCALES)}")
+    html = found.html
+    if html is None or not html.lstrip().lower().startswith("<!doctype"):
+        said = Markup(html) if html is not None else found.text  # noqa: S704 - escaped when it was filled in
+        html = Markup(
+            '<!doctype html><meta charset="utf-8"><title>{}</title>'
+            "<style>body{{white-space:pre-wrap;font:16px/1.5 sans-serif}}</style><body><b>{}</b>\n\n{}"
+        ).format(found.title, found.title, said)
+    return Response(str(html), {**HEADERS, "Content-Security-Policy": LOOK_POLICY})
+
+
+@section.action("/notifications/new/send", access=Access.SEND, again=show_form)
+def send(visit: Visit) -> Response:
+    """Send it. The same form once more, by a second click or a reload, sends nothing."""
+    recipients = read_recipients(visit)
+    body = read_body(visit, recipients)
+    key = SubmitHeaders.model_validate({"idempotency-key": visit.form.text("key")}).idempotency_key
+    accepted = submit.submit(
+        submit.Submission(
+            type=body.type,
+            title=body.content.title,
+            text=body.content.text,
+            template=body.template,
+            variables=body.variables,
+            users=recipients.users,
+            audience_id=recipients.audience.id if recipients.audience else None,
+            is_express=body.is_express,
+            content_id=body.content_id,
+            send_at=body.send_at,
+            key=key,
+            body_hash=body_hash(body),
+        ),
+        visit.principal,
+        visit.now,
+    )
+    follow(accepted.notification.id)
+    said = "scheduled" if body.send_at else "sent-away"
+    return visit.go("notifications", accepted.notification.id, done=said)
