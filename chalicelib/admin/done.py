@@ -16,4 +16,5 @@ DONE = {
     "created": _("Created."),
     "saved": _("Saved."),
     "deleted": _("Deleted."),
+    "application-changed": _("Saved. It takes effect everywhere within half a minute."),
 }

@@ -16,4 +16,15 @@ REASONS = (
     _("must be a date and a time"),
     _("too many failed log-ins; try again later"),
     _("there is no such page"),
+    # names, applications, administrators
+    _("must be {0} to {1} of a-z, {2}-{3}, dot, dash and underscore, and begin with a letter or digit"),
+    _("{0} is the name of an authorization scheme"),
+    _("there is an application {0} already"),
+    _("there is no such application"),
+    _("there is no such scope"),
+    _("choose at least one"),
+    _("the password has just been changed by another request"),
+    _("Input should be a valid integer, unable to parse string as an integer"),
+    _("Input should be greater than or equal to {0}"),
+    _("Input should be less than or equal to {0}"),
 )
