@@ -17,4 +17,8 @@ DONE = {
     "saved": _("Saved."),
     "deleted": _("Deleted."),
     "application-changed": _("Saved. It takes effect everywhere within half a minute."),
+    "administrator-changed": _("Saved. In the panel it holds at once, by the API within half a minute."),
+    "administrator-logged-out": _(
+        "They are logged out on every device, and every token of theirs has ended."
+    ),
 }
