@@ -2,6 +2,8 @@
 
 from chalicelib.admin.views import (
     account,
+    administrators,
+    applications,
     audiences,
     notification,
     notification_new,
@@ -16,4 +18,6 @@ SECTIONS = (
     notification_new.section,
     recipients.section,
     audiences.section,
+    applications.section,
+    administrators.section,
 )
