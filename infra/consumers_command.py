@@ -68,6 +68,8 @@ def add_command(command: Callable[[str, Any, str], argparse.ArgumentParser]) -> 
 
 def run(options: argparse.Namespace) -> str:
     """Show, and change when that is asked for."""
+    from chalicelib.services import audit
+
     client = session(options.endpoint_url).client(
         "cloudformation", endpoint_url=options.endpoint_url, config=CLIENT_CONFIG
     )
@@ -79,13 +81,16 @@ def run(options: argparse.Namespace) -> str:
         return _shown(options, view(stack, platform))
     if options.lane is None:
         raise DeploymentError("a change is one lane's: give --lane express or --lane regular")
-    trio, notes = wanted(stack.parameters(), options.lane, options.number, options.min, options.max)
+    parameters = stack.parameters()
+    trio, notes = wanted(parameters, options.lane, options.number, options.min, options.max)
     plan = Plan(trio, platform.sources([trio.lane])[trio.lane])
     if not options.apply:
         return _shown(
             options, view(stack, platform, trio), plan, [*notes, "nothing is changed: --apply does it"]
         )
     is_changed = stack.change_parameters(trio.parameters)
+    before = {name: parameters[name] for name in trio.parameters}
+    audit.record("changed", "consumers", str(trio.lane), before=before, after=trio.parameters)
     after = view(stack, platform)
     if any(source.configured != trio.number for source in after.sources[trio.lane]):
         raise DeploymentError(f"{stack.name} is as asked, but its mappings are not:\n{table(after)}")

@@ -73,11 +73,14 @@ def add_commands(command: Callable[[str, Any, str], argparse.ArgumentParser]) ->
 
 def run_show(options: argparse.Namespace) -> str:
     """What lies in each dead-letter queue: how much, and the first of it."""
+    from chalicelib.services import audit
+
     client = _client(options.endpoint_url)
     if options.hold or options.release:
         if options.queue is None:
             raise DeploymentError(f"say of which queue: {', '.join(QUEUES)}")
         set_taken(client, options.queue, options.release, options.endpoint_url)
+        audit.record("released" if options.release else "held", "dead letters", options.queue)
         done = (
             "takes them again"
             if options.release
@@ -95,7 +98,11 @@ def run_show(options: argparse.Namespace) -> str:
 
 def run_move_back(options: argparse.Namespace) -> str:
     """Move them, and say how many, and whether there are more."""
+    from chalicelib.services import audit
+
     done = move_back(_client(options.endpoint_url), options.queue)
+    if done.moved:
+        audit.record("moved back", "dead letters", options.queue, after={"messages": done.moved})
     lines = [f"{done.moved} messages are in {options.queue} again"]
     if done.hidden:
         lines.append(f"{done.hidden} were hidden: `dead-letters --hold`, and run it again in six minutes")

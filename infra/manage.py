@@ -20,6 +20,7 @@ from chalicelib.channels import CONTACT_FIELDS
 from infra import (
     administrators_command,
     application_password,
+    audit_command,
     consumers_command,
     dead_queues,
     failures,
@@ -264,6 +265,7 @@ def _arguments() -> argparse.ArgumentParser:
         application_password,
         failures,
         webhook_secret,
+        audit_command,
     ):
         each.add_command(command)
     dead_queues.add_commands(command)

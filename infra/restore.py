@@ -39,14 +39,18 @@ def add_commands(command: Callable[[str, Any, str], argparse.ArgumentParser]) ->
 def run_backup(options: argparse.Namespace) -> str:
     """Make it, and say its ARN."""
     from chalicelib.domain.times import utc_now
+    from chalicelib.services import audit
 
     _, table = own_table(options.table)
-    return restored_table.back_up(_client(options), table, f"{options.table}-{utc_now():%Y%m%d%H%M%S}")
+    arn = restored_table.back_up(_client(options), table, f"{options.table}-{utc_now():%Y%m%d%H%M%S}")
+    audit.record("backed up", "table", options.table, after={"backup": arn})
+    return arn
 
 
 def run_restore(options: argparse.Namespace) -> str:
     """Make the copy, wait for it, put back what is missing, and remove it."""
     from chalicelib.domain.times import utc_now
+    from chalicelib.services import audit
     from infra.restored_rows import OVERWRITABLE, Restoring
 
     variable, table = own_table(options.table)
@@ -62,6 +66,7 @@ def run_restore(options: argparse.Namespace) -> str:
     if not restored_table.is_there(client, table):
         restored_table.make_anew(client, variable, table, _tell)
     report = Restoring(client, variable, table, copy, options.overwrite, utc_now).run(_tell)
+    audit.record("restored", "table", options.table, after={"from": copy, "report": str(report)})
     if options.keep_copy:
         return f"{options.table}: {report}\nthe copy is kept: {copy}"
     restored_table.remove(client, copy)

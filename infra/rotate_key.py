@@ -22,6 +22,8 @@ def rotate_key(name: str, endpoint_url: str | None, drop_old: bool = False) -> s
 
     The new key's id.
     """
+    from chalicelib.services import audit
+
     client = session(endpoint_url).client("secretsmanager", endpoint_url=endpoint_url)
     secret_id = os.environ[SECRETS[name]]
     secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
@@ -41,6 +43,7 @@ def rotate_key(name: str, endpoint_url: str | None, drop_old: bool = False) -> s
         "previous": [] if drop_old else [before, *secret.get("previous", [])],
     }
     client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(rotated))
+    audit.record("rotated", "key", name, after={"kid": kid, "keeps_old": not drop_old})
     return kid
 
 

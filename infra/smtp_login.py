@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> str:
     """Check the log-in when that is asked for, and put it into the secret."""
     from chalicelib import security, settings
     from chalicelib.channels.smtp import check_login
+    from chalicelib.services import audit
 
     if bool(options.username) == options.clear:
         raise DeploymentError("give either a USERNAME or --clear")
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> str:
     if options.check and (refusal := check_login(configured, login)):
         raise DeploymentError(f"{server} does not take it, and nothing is changed: {refusal}")
     _put(configured.smtp_secret, login, options.endpoint_url)
+    audit.record("set", "smtp log-in", server, after={"username": options.username})
     who = f"as {options.username}" if options.username else "without a log-in"
     checked = f"{server} has taken it; " if options.check else ""
     minutes = security.SECRET_KEPT_SECONDS // 60

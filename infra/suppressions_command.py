@@ -36,14 +36,13 @@ def run_list(options: argparse.Namespace) -> str:
 def run_lift(options: argparse.Namespace) -> str:
     """Lift one, and say which; or all of a kind, and say how many."""
     from chalicelib.domain.times import utc_now
-    from chalicelib.services.suppression_list import find_suppression, lift_suppression
+    from chalicelib.services.suppression_list import find_suppression, lift_suppression, lift_suppressions
 
     if bool(options.id) == bool(options.channel and options.reason):
         raise DeploymentError("give either an ID, or --channel and --reason")
     if not options.id:
         wanted = [each["id"] for each in _rows(options.channel, None) if options.reason in each["reason"]]
-        for each in wanted:
-            lift_suppression(each, "administrator:operator", utc_now())
+        lift_suppressions(wanted, "administrator:operator", utc_now())
         return f"{len(wanted)} addresses of {options.channel} are sent to again"
     lift_suppression(options.id, "administrator:operator", utc_now())
     found = find_suppression(options.id)

@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> str:
 def _set(secret: "_ChannelsSecret", no_webhook: bool) -> str:
     from chalicelib import security, settings
     from chalicelib.channels.telegram_api import TOKEN
+    from chalicelib.services import audit
 
     public_url = settings.current().public_url
     if not public_url and not no_webhook:
@@ -68,6 +69,7 @@ def _set(secret: "_ChannelsSecret", no_webhook: bool) -> str:
             "allowed_updates": ALLOWED_UPDATES,
         }
         _ask(api, "setWebhook", asked, "the token is set, the webhook is not: run it again")
+    audit.record("set", "telegram bot", username, after={"has_webhook": not no_webhook})
     webhook = "without a webhook" if no_webhook else f"with the webhook {public_url}{WEBHOOK_PATH}"
     return (
         f"every function sends as @{username} within {security.SECRET_KEPT_SECONDS // 60} minutes, {webhook}"
@@ -88,12 +90,14 @@ def _checked(secret: "_ChannelsSecret") -> str:
 
 def _cleared(secret: "_ChannelsSecret") -> str:
     from chalicelib import security
+    from chalicelib.services import audit
 
     answer = _call(_api(secret.token()), "deleteWebhook", {}, "nothing is changed")
     # A token that is revoked has no webhook any more.
     if not answer.is_ok and answer.status not in (401, 404):
         raise DeploymentError(f"{_refusal('deleteWebhook', answer)}; nothing is changed")
     secret.put(None)
+    audit.record("taken away", "telegram bot", "telegram")
     return f"nothing is sent by Telegram within {security.SECRET_KEPT_SECONDS // 60} minutes"
 
 

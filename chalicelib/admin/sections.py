@@ -5,6 +5,7 @@ from chalicelib.admin.views import (
     administrators,
     applications,
     audiences,
+    audit,
     notification,
     notification_new,
     notifications,
@@ -20,4 +21,5 @@ SECTIONS = (
     audiences.section,
     applications.section,
     administrators.section,
+    audit.section,
 )

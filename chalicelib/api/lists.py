@@ -1,8 +1,12 @@
 """What every list has."""
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
 
 from chalicelib.services.cursors import MAX_CURSOR_LENGTH
+
+Month = Annotated[str, StringConstraints(pattern=r"^2\d{3}-(0[1-9]|1[0-2])$")]
 
 
 class ListQuery(BaseModel):

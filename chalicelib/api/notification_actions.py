@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from chalicelib.api.endpoints import Resource
-from chalicelib.api.lists import ListQuery
+from chalicelib.api.lists import ListQuery, Month
 from chalicelib.api.notifications import NotificationHead, NotificationOut, head, shown
 from chalicelib.domain.times import utc_now
 from chalicelib.services import notification_list, notifications
@@ -31,9 +31,7 @@ class NotificationsQuery(ListQuery):
         description="An administrator's filter; an application sees its own",
         examples=["application:shop"],
     )
-    month: Annotated[str, StringConstraints(pattern=r"^2\d{3}-(0[1-9]|1[0-2])$")] | None = Field(
-        default=None, description="In UTC", examples=["2026-11"]
-    )
+    month: Month | None = Field(default=None, description="In UTC", examples=["2026-11"])
     is_express: bool | None = Field(default=None, description="The urgent ones only, or the others")
 
 

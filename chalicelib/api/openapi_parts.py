@@ -33,6 +33,7 @@ TAGS = {
     "tokens": "Administrators log in.",
     "applications": "The programs that may use the API, and what each may do.",
     "administrators": "The people who may use the API and its panel, and their roles.",
+    "audit": "Who changed what, when, and from what to what.",
     "system": "Whether it lives.",
 }
 

@@ -4,6 +4,7 @@ from chalicelib.api import (
     administrators,
     applications,
     audiences,
+    audit,
     contacts,
     frequencies,
     notification_actions,
@@ -39,6 +40,7 @@ ENDPOINTS: list[Endpoint] = [
         suppressions,
         users,
         telegram,
+        audit,
     )
     for endpoint in module.resource.endpoints
 ]

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from chalicelib.api.endpoints import Caller, Resource
 from chalicelib.domain.times import utc_now
 from chalicelib.services import administrators
-from chalicelib.services.authentication import administrator_of_token, forget, log_in
+from chalicelib.services.authentication import administrator_of_token, forget, log_in, principal_of
 from chalicelib.services.rights import Access
 
 resource = Resource("tokens")
@@ -70,6 +70,6 @@ def refresh_token(body: Refresh) -> AccessOut:
 @resource.post("/api/v1/user_password", access=Access.ANYONE, refuses=(401, 429, 503))
 def change_password(caller: Caller, body: NewPassword) -> None:
     """Change an administrator's password; all of their tokens end, within half a minute everywhere."""
-    log_in(body.username, body.password, caller.source, utc_now())
-    administrators.change_password(body.username, body.new_password)
+    found = log_in(body.username, body.password, caller.source, utc_now())
+    administrators.change_password(body.username, body.new_password, by=principal_of(found).author)
     forget()

@@ -117,14 +117,17 @@ def change_administrator_rights(
     return changed
 
 
-def change_password(login: str, password: str | None = None) -> str:
-    """Give an administrator another password, generated where none is given; all their tokens end."""
+def change_password(login: str, password: str | None = None, by: str | None = None) -> str:
+    """Give an administrator another password, generated where none is given; all their tokens end.
+
+    `by` is who has proved to be it where nobody is known to act.
+    """
     password = password or security.generate_password()
     _check_password("new_password", password)
     hashed = security.hash_administrator_password(password)
     if change_administrator(login, [Administrator.password_hash.set(hashed)]) is None:
         raise InvalidFieldError("login", f"there is no administrator {login!r}")
-    audit.record("password changed", "administrator", login)
+    audit.record("password changed", "administrator", login, who=by)
     return password
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from chalicelib import security
 from chalicelib.domain.times import iso, parse
+from chalicelib.services import audit
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import AlreadyThereError, ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.names import check_name
@@ -67,6 +69,7 @@ def register_application(
         # The echo of our own write carries our own hash, which nobody else has.
         if failure.found["password_hash"]["S"] != row.password_hash:
             raise AlreadyThereError(f"there is an application {slug!r} already") from failure
+    audit.record("registered", "application", slug, after=_told(row))
     return WithPassword(row, password)
 
 
@@ -105,6 +108,9 @@ def rotate_password(slug: str, keep_old_hours: int, now: datetime) -> WithPasswo
     changed = change_password(slug, before.password_hash, new_hash, actions)
     if changed is None:
         raise ConflictError("the password has just been changed by another request")
+    audit.record(
+        "password rotated", "application", slug, after={"old_password_until": changed.previous_until}
+    )
     return WithPassword(changed, password)
 
 
@@ -124,7 +130,14 @@ def change_rights(slug: str, scopes: Iterable[Scope] | None, is_active: bool | N
         actions.append(row.scopes.set(set(map(str, scopes))))
     if is_active is not None:
         actions.append(row.is_active.set(is_active))
-    return _there(change_application(slug, actions)) if actions else find_application(slug)
+    before = find_application(slug)
+    changed = _there(change_application(slug, actions)) if actions else before
+    audit.record("changed", "application", slug, before=_told(before), after=_told(changed))
+    return changed
+
+
+def _told(application: Application) -> dict[str, Any]:
+    return {"scopes": sorted(scopes_of(application)), "is_active": application.is_active}
 
 
 def _there(found: Application | None) -> Application:

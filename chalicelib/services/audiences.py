@@ -12,6 +12,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.retention import LONGEST_AHEAD, is_kept
 from chalicelib.domain.times import later, parse
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.expiries import dispatch_kept_until
@@ -61,6 +62,7 @@ def create(name: str | None, principal: Principal, now: datetime) -> Audience:
     audience.expires_at = int((now + OPEN_KEPT).timestamp())
     add_header(audience)
     logger.info("audience made", extra={"audience": audience.id, "author": audience.author})
+    audit.record("made", "audience", audience.id, after={"name": name})
     return audience
 
 
@@ -113,6 +115,7 @@ def put_part(
         write_packed(audience.key_of(part), packed, expires_at)
         try:
             audience = set_part(audience, part)
+            audit.record("part put", "audience", audience_id, after={"part": number, "users": part.users})
         except ConditionFailedError:
             # The part, or another, has become different since it was read: look whether there is still room.
             audience = visible(audience_id, principal, now)
@@ -145,6 +148,7 @@ def complete(audience_id: str, principal: Principal, now: datetime) -> Audience:
     except ConditionFailedError as failure:
         return _completed_by_another(failure)
     logger.info("audience complete", extra={"audience": audience.id, "recipients": recipients})
+    audit.record("completed", "audience", audience_id, after={"recipients": recipients})
     return audience
 
 
@@ -183,9 +187,10 @@ def make_whole(name: str, users: Sequence[UUID], author: str, now: datetime) -> 
 
 def delete(audience_id: str, principal: Principal, now: datetime) -> None:
     """Delete an audience that no frequency uses. What was dispatched to it goes on: its ids stay a while."""
-    visible(audience_id, principal, now)
+    audience = visible(audience_id, principal, now)
     if reason := end(audience_id, now):
         raise ConflictError(reason)
+    audit.record("deleted", "audience", audience_id, before={"name": audience.name})
 
 
 def end(audience_id: str, now: datetime) -> str | None:

@@ -5,6 +5,7 @@ the log in any case; where the table cannot be reached the change stands, and th
 Of users' contacts only the names of the fields are kept, so that who is erased is erased here too.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,10 +66,12 @@ def record(
     about: str,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    who: str | None = None,
 ) -> None:
     """Write down a change that has been made; nothing where nothing is different, or where nobody acts.
 
-    `before` and `after` may have the same fields: those that are the same are left out.
+    `before` and `after` may have the same fields: those that are the same are left out. `who` is for what is
+    open to everybody: only the use case learns there who it is.
     """
     actor = _acting.get()
     if actor is None:
@@ -81,7 +84,7 @@ def record(
     entry = AuditEntry(
         month_shard(iso(now)[:7], entry_id),
         entry_id,
-        who=actor.who,
+        who=who or actor.who,
         via=str(actor.via),
         action=action,
         kind=kind,
@@ -91,8 +94,10 @@ def record(
         request_id=actor.request_id,
         expires_at=int((now + timedelta(days=settings.panel().audit_days)).timestamp()),
     )
-    told = {"audit": entry_id, "who": entry.who, "via": entry.via, "kind": kind, "about": about}
-    logger.info(f"{kind} {action}", extra=told | {"before": was, "after": now_is})
+    told = {
+        "audit": entry_id, "who": entry.who, "via": entry.via, "action": action, "kind": kind, "about": about,
+    }  # fmt: skip
+    logger.info("audit", extra=told | {"before": was, "after": now_is})
     try:
         entry.put()
     except DATABASE_ERRORS:
@@ -171,6 +176,6 @@ def _place(filters: Filters, cursor: str | None, now: datetime) -> tuple[str, st
     if cursor is None:
         return filters.month or iso(now + timedelta(minutes=1))[:7], None
     month, before = map(str, read_cursor(cursor, str, str))
-    if len(month) != 7:
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
         raise not_ours()
     return month, None if before == NEWEST else before

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.errors import ConflictError
 from chalicelib.services.naming import names_of
 from chalicelib.services.notifications import newest_dispatches, visible
@@ -19,7 +20,9 @@ def cancel(notification_id: str, principal: Principal, now: datetime) -> None:
     notification = visible(notification_id, principal, now)
     if notification.frequency:
         raise ConflictError(f"it is sent by the frequency {notification.frequency}: pause that, or delete it")
-    for dispatch in newest_dispatches(notification):
-        if not dispatch.is_cancelled:
-            cancel_dispatch(dispatch.id, now)
-            logger.info("cancelled", extra={**names_of(dispatch), "by": principal.author})
+    going = [each for each in newest_dispatches(notification) if not each.is_cancelled]
+    for dispatch in going:
+        cancel_dispatch(dispatch.id, now)
+        logger.info("cancelled", extra={**names_of(dispatch), "by": principal.author})
+    if going:
+        audit.record("cancelled", "notification", notification.id)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.contacts import ERASED, FIELDS, check, check_is_used, erased_among
 from chalicelib.services.errors import InvalidFieldError, TooManyError
 from chalicelib.tables.base import MAX_KEYS, MAX_PUTS, batch_put, in_parallel
@@ -91,7 +92,10 @@ def import_lines(lines: Iterable[Line], tell: Callable[[int], None] | None = Non
         _import_part(part, report)
         if tell:
             tell(report.lines)
-    logger.info("contacts imported", extra={"imported": report.imported, "rejected": report.rejected})
+    counts = {"imported": report.imported, "rejected": report.rejected}
+    logger.info("contacts imported", extra=counts)
+    if report.imported:
+        audit.record("imported", "contact", "many", after=counts)
     return report
 
 

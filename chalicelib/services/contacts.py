@@ -12,6 +12,7 @@ from chalicelib import settings
 from chalicelib.channels import CHANNELS, CONTACT_FIELDS
 from chalicelib.channels.base import ContactField
 from chalicelib.directory.ids import user_id_in
+from chalicelib.services import audit
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.tables.base import MAX_PUTS, batch_put
 from chalicelib.tables.contacts import Contact, contact_of
@@ -31,6 +32,7 @@ def put_contact(contact: Mapping[str, Any]) -> Contact:
     """Put a contact, in the place of what was there."""
     row = check(contact)
     put_rows([row])
+    audit.record("put", "contact", row.user_id, after=_told(row))
     return row
 
 
@@ -38,6 +40,7 @@ def put_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
     """Put contacts into the directory, in the place of what was there; how many. All are checked first."""
     rows = {row.user_id: row for row in map(check, contacts)}  # a batch with one key twice is refused
     put_rows(list(rows.values()))
+    audit.record("imported", "contact", "many", after={"imported": len(rows), "rejected": 0})
     return len(rows)
 
 
@@ -61,7 +64,15 @@ def read_contact(user_id: str) -> Contact:
 
 def delete_contact(user_id: str) -> None:
     """Delete a user's contact, if there is one."""
+    before = Contact.one(user_id, consistent=True)
     Contact.remove(user_id)
+    if before is not None:
+        audit.record("deleted", "contact", user_id, before=_told(before))
+
+
+def _told(contact: Contact) -> dict[str, Any]:
+    """Only which fields there are: what stands in them is for the directory alone."""
+    return {"fields": [name for name, value in shown(contact).items() if value and name != "user_id"]}
 
 
 def erased_among(user_ids: Iterable[str]) -> set[str]:

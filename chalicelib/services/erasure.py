@@ -11,6 +11,7 @@ from chalicelib.domain.retention import expiry_beside
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import Clock
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.own_suppressions import forget_addresses
 from chalicelib.tables.base import in_parallel
 from chalicelib.tables.contacts import Contact
@@ -31,6 +32,7 @@ def erase(user_id: str, by: str, clock: Clock, remaining_seconds: Callable[[], f
     set_tombstone(user_id, clock())
     is_done = _erase_what_is_kept(user_id, clock, remaining_seconds)
     logger.info("erased", extra={"user": user_id, "by": by, "done": is_done})
+    audit.record("erased", "user", user_id, after={"is_complete": is_done})
     return is_done
 
 

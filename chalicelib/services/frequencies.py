@@ -17,7 +17,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.lanes import shard_key
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
-from chalicelib.services import audiences
+from chalicelib.services import audiences, audit
 from chalicelib.services.content import Content, checked, content_of, new_notification
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import (
@@ -51,6 +51,11 @@ from chalicelib.tables.listing import listed_shard
 from chalicelib.tables.notifications import Notification, let_notification_expire
 
 MAX_USERS = audiences.MAX_PART_USERS
+
+AUDITED = (
+    "cron", "time_zone", "starts_at", "ends_at", "is_paused", "type", "title", "is_express",
+    "notification_id", "audience_id",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,25 @@ def create(slug: str, wanted: Wanted, principal: Principal, now: datetime) -> Fr
         _release(row, now)
         raise _taken(slug)
     logger.info("frequency made", extra={"frequency": slug, "author": row.author})
+    audit.record("created", "frequency", slug, after=audited(row))
     look_at(row, now)
     return FrequencyView(row, content)
+
+
+def audited(row: Frequency) -> dict[str, Any]:
+    """What the audit log says of a frequency. Another text is another notification."""
+    return {
+        **{name: getattr(row, name) for name in AUDITED if getattr(row, name) is not None},
+        **{
+            name: int(value) for name in ("period", "recipients") if (value := getattr(row, name)) is not None
+        },
+    }
+
+
+def _done(before: Frequency, after: Frequency) -> str:
+    if before.is_paused == after.is_paused:
+        return "changed"
+    return "paused" if after.is_paused else "resumed"
 
 
 def _due_key(row: Frequency) -> str | None:
@@ -167,6 +189,7 @@ def change(
         raise ConflictError("another request has changed the frequency at the same moment")
     _release(before, now, unless=row)
     logger.info("frequency changed", extra={"frequency": slug, "version": int(row.version)})
+    audit.record(_done(before, row), "frequency", slug, before=audited(before), after=audited(row))
     look_at(row, now)
     return FrequencyView(row, content)
 
@@ -183,6 +206,7 @@ def delete(slug: str, principal: Principal, now: datetime, version: int | None =
     _release(row, now)
     remove_frequency(row)
     logger.info("frequency deleted", extra={"frequency": slug})
+    audit.record("deleted", "frequency", slug, before=audited(row))
 
 
 def _check_version(row: Frequency, version: int | None) -> None:

@@ -1,11 +1,12 @@
 """Send again by hand what has failed: it becomes unsent, and goes the way of everything that is unsent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from chalicelib import settings
 from chalicelib.domain.retention import expiry_beside, row_expiry
 from chalicelib.domain.times import Clock, later
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.errors import InvalidFieldError
 from chalicelib.services.notifications import newest_dispatches, visible
 from chalicelib.services.rights import Principal
@@ -42,6 +43,22 @@ def send_failed_again(
     are sent.
     """
     notification = visible(notification_id, principal, clock())
+    done = 0
+    try:
+        for done in _sent_again(notification, clock, user_id, dispatch_id, limit):
+            if tell and done % TOLD_EVERY == 0:
+                tell(done)
+    finally:
+        if done:
+            audit.record("sent again", "notification", notification.id, after={"recipients": done})
+    logger.info("sent again by hand", extra={"notification": notification.id, "recipients": done})
+    return done
+
+
+def _sent_again(
+    notification: Notification, clock: Clock, user_id: str | None, dispatch_id: str | None, limit: int | None
+) -> Iterator[int]:
+    """Send one after the other, and say each time how many they are so far."""
     before = later(clock(), -SETTLED_AFTER_SECONDS)
     done = 0
     for dispatch in _chosen(notification, dispatch_id):
@@ -51,12 +68,10 @@ def send_failed_again(
         rows = still_failed([(user_id, dispatch.id)], before) if user_id else failed_rows(dispatch.id, before)
         for row in rows:
             if done == limit:
-                return done
-            done += _reopen(row, dispatch, clock)
-            if tell and done % TOLD_EVERY == 0:
-                tell(done)
-    logger.info("sent again by hand", extra={"notification": notification.id, "recipients": done})
-    return done
+                return
+            if _reopen(row, dispatch, clock):
+                done += 1
+                yield done
 
 
 def _chosen(notification: Notification, dispatch_id: str | None) -> list[Dispatch]:
@@ -80,11 +95,11 @@ def _keep_longer(dispatch: Dispatch, clock: Clock) -> None:
     keep_notification(dispatch.notification_id, expires_at)
 
 
-def _reopen(row: UsersNotification, dispatch: Dispatch, clock: Clock) -> int:
+def _reopen(row: UsersNotification, dispatch: Dispatch, clock: Clock) -> bool:
     now = clock()
     expires_at = row_expiry(now, settings.current().retention_days)
     if not reopen_failed(row, dispatch.lane, now, expires_at):
-        return 0
+        return False
     # Should this be lost, the recipient counts as failed until the next outcome has set the letter.
     reopen_failed_letter(row.dispatch_id, int(row.chunk), int(row.position), expiry_beside(expires_at))
-    return 1
+    return True

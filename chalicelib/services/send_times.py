@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.domain.retention import LONGEST_AHEAD
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.content import Content, check_content, checked, content_of
 from chalicelib.services.errors import ConflictError, InvalidFieldError
 from chalicelib.services.expiries import dispatch_kept_until
@@ -52,12 +53,16 @@ def change(notification_id: str, changed: Changed, principal: Principal, now: da
         raise ConflictError("it is being sent, or has been: only what is not due yet can be changed")
     if dispatch.is_cancelled:
         raise ConflictError("it is cancelled")
+    before = {"send_at": dispatch.due_at}
     if changed.send_at is not None:
         check_send_at(changed.send_at, datetime.fromisoformat(notification.created_at), now)
         _put_off(dispatch, changed.send_at, now)
     if content != content_of(notification):
         set_content(notification.id, content.title, content.text, content.variables)
     logger.info("changed", extra={"notification": notification.id, "by": principal.author})
+    after = {"send_at": iso(changed.send_at) if changed.send_at else before["send_at"]}
+    said = {"content": "changed"} if content != content_of(notification) else {}
+    audit.record("changed", "notification", notification.id, before=before, after=after | said)
 
 
 def _content(notification: Notification, changed: Changed) -> Content:

@@ -12,7 +12,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.retention import is_kept
 from chalicelib.domain.times import iso
 from chalicelib.observability import ACCEPTED, DISPATCHES, about, measure
-from chalicelib.services import audiences, counting
+from chalicelib.services import audiences, audit, counting
 from chalicelib.services.content import Content, checked, new_notification
 from chalicelib.services.errors import ConflictingRepeatError, InvalidFieldError, TooManyError
 from chalicelib.services.expiries import dispatch_kept_until
@@ -102,7 +102,23 @@ def submit(submission: Submission, principal: Principal, now: datetime) -> Accep
         measure(
             "accepted", figures, **dimensions_of(dispatch), recipients=recipients, author=principal.author
         )
+        if figures:
+            audit.record(
+                "scheduled" if dispatch.send_at else "sent", "notification", notification.id,
+                after=_told(dispatch, notification),
+            )  # fmt: skip
     return Accepted(notification, dispatch, ids.is_repeat)
+
+
+def _told(dispatch: Dispatch, notification: Notification) -> dict[str, Any]:
+    """What the audit log says of it: not what it says, which may be about somebody."""
+    return {
+        "type": dispatch.type,
+        "recipients": int(dispatch.recipients),
+        "is_express": dispatch.is_express,
+        **({"send_at": dispatch.send_at} if dispatch.send_at else {}),
+        **({"template": notification.template} if notification.template else {}),
+    }
 
 
 def _check(submission: Submission) -> None:

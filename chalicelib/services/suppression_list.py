@@ -1,10 +1,12 @@
 """The suppressions as people see them: listed, looked up, lifted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.channels import CHANNELS
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import InvalidFieldError, NotFoundError
 from chalicelib.tables import suppressions
@@ -46,8 +48,27 @@ def find_suppression(id_: str) -> Suppression:
 def lift_suppression(id_: str, by: str, now: datetime) -> None:
     """Let an address be sent to again; done again it does nothing. NotFoundError where there is none."""
     find_suppression(id_)
-    if suppressions.lift(id_, by, now):
+    if found := _lifted(id_, by, now):
+        audit.record("lifted", "suppression", id_, before=audited(found))
+
+
+def lift_suppressions(ids: Iterable[str], by: str, now: datetime) -> int:
+    """Let these addresses be sent to again; how many were not."""
+    found = [row for id_ in ids if (row := _lifted(id_, by, now))]
+    if found:
+        audit.record("lifted", "suppression", "many", before={"suppressions": len(found)})
+    return len(found)
+
+
+def _lifted(id_: str, by: str, now: datetime) -> Suppression | None:
+    if found := suppressions.lift(id_, by, now):
         logger.info("suppression lifted", extra={"suppression": id_, "by": by})
+    return found
+
+
+def audited(row: Suppression) -> dict[str, str]:
+    """What the audit log says of it: what a server said may name the address."""
+    return {"channel": str(row.channel), "reason": str(row.reason).partition(":")[0]}
 
 
 def _of_address(address: str, channel: str | None) -> list[Suppression]:

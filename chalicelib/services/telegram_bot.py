@@ -14,10 +14,13 @@ from chalicelib.channels.base import NotReadyError
 from chalicelib.channels.telegram_api import Bot, bot_in, read_bot
 from chalicelib.domain.times import later
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.contacts import ERASED, check_is_used, is_embedded
 from chalicelib.services.errors import ConflictError, NotAuthenticatedError
 from chalicelib.services.rights import Principal
+from chalicelib.services.suppression_list import audited as audited_suppression
 from chalicelib.services.telegram_words import WORDS, Said
+from chalicelib.services.unsubscribing import audited
 from chalicelib.tables import suppressions
 from chalicelib.tables.contacts import Contact, users_of_chat
 from chalicelib.tables.unsubscribes import add_scope, find, remove_scope
@@ -127,7 +130,9 @@ def _connect(command: Command, token: str, now: datetime) -> Reply:
     chat = str(command.chat_id)
     # Who is erased just now is erased once more, when this has long ended.
     contact = Contact.change(user_id, actions=[Contact.chat_id.set(chat)], returning=True)
-    remove_scope(user_id, CHANNEL, now)
+    audit.record("connected", "contact", user_id, after={"fields": ["chat_id"]}, who=f"user:{user_id}")
+    with audited("subscribed", user_id, who=f"user:{user_id}"):
+        remove_scope(user_id, CHANNEL, now)
     _lift(chat, now)
     logger.info("telegram connected", extra={"user": user_id})
     refused = find(user_id)
@@ -141,7 +146,8 @@ def _start(command: Command, now: datetime) -> Reply:
     users = _users(command)
     was_stopped = _lift(chat, now)
     for user_id in users:
-        remove_scope(user_id, CHANNEL, now)
+        with audited("subscribed", user_id, who=f"user:{user_id}"):
+            remove_scope(user_id, CHANNEL, now)
         logger.info("subscribed", extra={"user": user_id, "scope": CHANNEL, "by": "chat"})
     if users or was_stopped:
         return _reply(command, _first(users), Said.SUBSCRIBED)
@@ -153,7 +159,8 @@ def _stop(command: Command, now: datetime) -> Reply:
     chat = str(command.chat_id)
     users = _users(command)
     for user_id in users:
-        add_scope(user_id, CHANNEL, now)
+        with audited("unsubscribed", user_id, who=f"user:{user_id}"):
+            add_scope(user_id, CHANNEL, now)
         logger.info("unsubscribed", extra={"user": user_id, "scope": CHANNEL, "by": "chat"})
     if not users:
         _suppress(chat, "stopped by the user", now)
@@ -177,12 +184,18 @@ def _users(command: Command) -> list[str]:
 def _suppress(chat: str, reason: str, now: datetime) -> None:
     """Of nobody whom the directory knows, who may have been erased, the chat's id is not kept."""
     is_known = bool(users_of_chat(chat, 1))
-    suppressions.suppress(CHANNEL, chat, reason, now, keeps_address=is_known)
+    if suppressions.suppress(CHANNEL, chat, reason, now, keeps_address=is_known):
+        id_ = suppressions.suppression_id(CHANNEL, chat)
+        audit.record("suppressed", "suppression", id_, after={"channel": CHANNEL, "reason": reason})
 
 
 def _lift(chat: str, now: datetime) -> bool:
     """Whether there was a suppression. Whose chat it is is not kept there: they may be erased one day."""
-    return suppressions.lift(suppressions.suppression_id(CHANNEL, chat), LIFTED_BY, now) is not None
+    id_ = suppressions.suppression_id(CHANNEL, chat)
+    lifted = suppressions.lift(id_, LIFTED_BY, now)
+    if lifted is not None:
+        audit.record("lifted", "suppression", id_, before=audited_suppression(lifted))
+    return lifted is not None
 
 
 def _is_erased(user_id: str) -> bool:

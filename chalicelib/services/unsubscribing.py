@@ -1,11 +1,15 @@
 """Unsubscribe and subscribe again: by the user, by whoever manages users, and by the link in every mail."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from chalicelib import security, settings
 from chalicelib.channels import CHANNELS
 from chalicelib.observability import logger
+from chalicelib.services import audit
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
 from chalicelib.services.rights import Principal
@@ -39,7 +43,8 @@ def read_link(token: str) -> tuple[str, str]:
 def unsubscribe_by_link(token: str, now: datetime) -> str:
     """Unsubscribe whom the link names from what it names; done again it changes nothing. The user's id."""
     user_id, scope = read_link(token)
-    add_scope(user_id, scope, now)
+    with audited("unsubscribed", user_id, who=f"user:{user_id}"):
+        add_scope(user_id, scope, now)
     logger.info("unsubscribed", extra={"user": user_id, "scope": scope, "by": "link"})
     return user_id
 
@@ -47,7 +52,8 @@ def unsubscribe_by_link(token: str, now: datetime) -> str:
 def unsubscribe(user_id: str, channel: str | None, principal: Principal, now: datetime) -> Unsubscribe:
     """Unsubscribe a user from a channel, or (None) from everything; done again it changes nothing."""
     principal.check_is(user_id)
-    add_scope(user_id, _scope(channel), now)
+    with audited("unsubscribed", user_id):
+        add_scope(user_id, _scope(channel), now)
     logger.info("unsubscribed", extra={"user": user_id, "scope": _scope(channel), "by": principal.author})
     return read(user_id, principal)
 
@@ -60,10 +66,25 @@ def subscribe(user_id: str, channel: str | None, principal: Principal, now: date
     principal.check_is(user_id)
     if channel == EVERYTHING:
         channel = None
-    if channel is None and not lift_tombstone(user_id, now):
-        raise ConflictError("the user is just being erased; try again in a few minutes")
-    remove_scope(user_id, channel if channel is None else _scope(channel), now)
+    scope = channel if channel is None else _scope(channel)
+    with audited("subscribed", user_id):
+        if scope is None and not lift_tombstone(user_id, now):
+            raise ConflictError("the user is just being erased; try again in a few minutes")
+        remove_scope(user_id, scope, now)
     logger.info("subscribed", extra={"user": user_id, "scope": channel, "by": principal.author})
+
+
+@contextmanager
+def audited(action: str, user_id: str, who: str | None = None) -> Iterator[None]:
+    """Have the audit log say what a user has refused before what is done within, and after it."""
+    before = _told(user_id)
+    yield
+    audit.record(action, "unsubscribe", user_id, before=before, after=_told(user_id), who=who)
+
+
+def _told(user_id: str) -> dict[str, Any]:
+    found = find(user_id)
+    return {"refuses": sorted(found.scopes or ()) if found else []}
 
 
 def read(user_id: str, principal: Principal) -> Unsubscribe:

@@ -28,8 +28,8 @@ STRIKES = (
     Fault.DIES_AFTER,
 )
 
-STATISTICS = frozenset({"ACTIVITY_TABLE"})
-"""What may be counted twice, or not at all: no promise hangs on it."""
+STATISTICS = frozenset({"ACTIVITY_TABLE", "AUDIT_TABLE"})
+"""What may be counted or told twice, or not at all: no promise hangs on it, and a line is logged."""
 
 State = Counter[tuple[str, str]]
 """What stands in the tables, and how often."""
