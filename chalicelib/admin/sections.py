@@ -2,9 +2,13 @@
 
 from chalicelib.admin.views import (
     account,
+    contacts,
     notification,
     notifications,
     recipients,
+    suppressions,
+    unsubscribes,
+    users,
 )
 
 SECTIONS = (
@@ -12,4 +16,8 @@ SECTIONS = (
     notifications.section,
     notification.section,
     recipients.section,
+    contacts.section,
+    users.section,
+    unsubscribes.section,
+    suppressions.section,
 )

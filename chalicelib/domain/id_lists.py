@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 COLUMN = "user_id"
 DELIMITERS = ",;\t"
+NOT_UTF8 = "is not UTF-8"
 
 _ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAX_SHOWN = 40
@@ -40,7 +41,7 @@ def sort_lines(data: bytes) -> tuple[list[bytes], Rejected]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return [], [(data.count(b"\n", 0, error.start) + 1, "is not UTF-8")]
+        return [], [(data.count(b"\n", 0, error.start) + 1, NOT_UTF8)]
     found: list[bytes] = []
     rejected: Rejected = []
     column: int | None = None

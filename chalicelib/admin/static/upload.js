@@ -17,7 +17,8 @@
 // With `data-begin` that address is asked first, and answers {"upload": ADDRESS, "fields": {name: value}}; the
 // fields are set in the form that the box is in. With `data-agree` nothing of a part with bad lines is taken at
 // first; a button then sends those parts once more, with &agreed=yes. At the end the field `uploaded_parts` is
-// set, what `data-reveal` selects is shown if nothing is left to agree to, and the box gets `upload:done`.
+// set to the number of parts of which something was taken, what `data-reveal` selects is shown and the page
+// `data-go` is gone to, if nothing is left to agree to; and the box gets `upload:done`.
 "use strict";
 
 (function () {
@@ -233,6 +234,7 @@
       const answer = await post(box, run, withQuery(run.address, query), part.body);
       run.done += part.records.length;
       run.imported += answer.imported;
+      if (answer.imported) run.taken += 1;
       run.rejected += answer.rejected;
       if (answer.rejected) run.bad.push(part);
       run.errors.push(...(answer.errors || []).slice(0, Math.max(MOST_SHOWN - run.errors.length, 0)));
@@ -252,10 +254,11 @@
       report.append(...Array.from(found.childNodes, (each) => document.importNode(each, true)));
     });
     if (isWhole) {
-      set(box, { uploaded_parts: run.parts.length });
+      set(box, { uploaded_parts: run.taken });
       if (box.dataset.reveal) {
         document.querySelectorAll(box.dataset.reveal).forEach((each) => each.removeAttribute("hidden"));
       }
+      if (box.dataset.go) location.assign(box.dataset.go);
     } else {
       const agree = element("button", wordsOf(box, "agree", number(run.rejected)), "danger");
       agree.type = "button";
@@ -274,7 +277,7 @@
       say(box, wordsOf(box, "choose"), "bad");
       return;
     }
-    const run = { stop: new AbortController(), done: 0, imported: 0, rejected: 0, bad: [], errors: [], html: [] };
+    const run = { stop: new AbortController(), done: 0, taken: 0, imported: 0, rejected: 0, bad: [], errors: [], html: [] };
     report.replaceChildren();
     say(box, wordsOf(box, "reading"));
     start.disabled = true;
@@ -288,6 +291,7 @@
       if (before) {
         run.done = run.all - again.reduce((sum, part) => sum + part.records.length, 0);
         run.imported = before.imported;
+        run.taken = before.taken;
       } else if (box.dataset.begin) {
         const begun = await post(box, run, box.dataset.begin, "");
         run.address = new URL(begun.upload, new URL(box.dataset.begin, location.href)).href;

@@ -1,0 +1,77 @@
+"""Files that upload.js sends in parts: where a part stands in its file, its ids, and how it is answered."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.admin import words
+from chalicelib.admin.visits import HEADERS, Visit
+from chalicelib.domain.id_lists import NOT_UTF8, sort_lines
+from chalicelib.services.errors import InvalidFieldError
+
+MOST_ERRORS = 100
+"""Bad lines that are told of one part; the page shows no more of all."""
+MOST_LINES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file: its number of so many, its first line behind the header, and the header's lines."""
+
+    number: int
+    parts: int
+    first: int
+    header: int
+
+    def line(self, line: int) -> int:
+        """The number in the file of a line of this part; both from 1."""
+        return self.first + line - 1 - self.header if line > self.header else line
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The user ids of a part, 16 bytes each, and its bad lines with the reasons, by their numbers in it."""
+
+    good: list[bytes]
+    bad: list[tuple[int, str]]
+
+
+def part_of(visit: Visit) -> Part:
+    """Where what was sent stands in its file."""
+    return Part(*(_number(visit, name) for name in ("part", "parts", "first", "header")))
+
+
+def _number(visit: Visit, name: str) -> int:
+    text = visit.query.get(name, "")
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > MOST_LINES:
+        raise InvalidFieldError(name, "must be a whole number")
+    return int(text[:9])
+
+
+def ids_of(data: bytes) -> Ids:
+    """The ids of a text; InvalidFieldError if it is none."""
+    good, bad = sort_lines(data)
+    if b"\0" in data or any(reason == NOT_UTF8 for _, reason in bad):
+        raise InvalidFieldError("file", "is no text file: a CSV in UTF-8 is needed")
+    return Ids(good, bad)
+
+
+def answer(**values: Any) -> Response:
+    """What upload.js is answered."""
+    headers = {**HEADERS, "Content-Type": "application/json"}
+    return Response(json.dumps(values), headers, HTTPStatus.OK)
+
+
+def report(
+    visit: Visit, part: Part, lines: int, imported: int, bad: Iterable[tuple[int, str, str]]
+) -> Response:
+    """What became of a part. `bad`: the line's number in the part, the field, and the reason."""
+    told = [
+        {"line": part.line(line), "field": field, "reason": words.reason_in(visit.language, reason)}
+        for line, field, reason in bad
+    ]
+    return answer(lines=lines, imported=imported, rejected=len(told), errors=told[:MOST_ERRORS])
