@@ -20,6 +20,11 @@ DONE = {
     "audience-complete": _("The audience is complete and can be sent to."),
     "sent-away": _("The notification is on its way."),
     "scheduled": _("The notification is kept, and sent at its time."),
+    "unsubscribed": _("Unsubscribed: nothing is sent to the user by that any more."),
+    "subscribed": _("Subscribed again."),
+    "lifted": _("The address is sent to again, from the next dispatch on."),
+    "erased": _("The user is erased."),
+    "erased-soon": _("The user is erased but for what is just being sent: that goes within a few minutes."),
     "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
     "sent-again": _(
         "They are on their way again. Who failed within the last two minutes is left for the next time."

@@ -6,10 +6,14 @@ from chalicelib.admin.views import (
     applications,
     audiences,
     audit,
+    contacts,
     notification,
     notification_new,
     notifications,
     recipients,
+    suppressions,
+    unsubscribes,
+    users,
 )
 
 SECTIONS = (
@@ -19,7 +23,11 @@ SECTIONS = (
     notification_new.section,
     recipients.section,
     audiences.section,
+    contacts.section,
+    unsubscribes.section,
+    suppressions.section,
     applications.section,
     administrators.section,
     audit.section,
+    users.section,
 )
