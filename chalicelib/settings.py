@@ -34,7 +34,7 @@ MOST_A_SECOND = 500
 """A rate is held by one item, which each batch writes: more than this it could not keep up with."""
 
 
-PANEL = ("PANEL_IDLE_MINUTES", "PANEL_SESSION_HOURS", "AUDIT_DAYS")
+PANEL = ("PANEL_IDLE_MINUTES", "PANEL_SESSION_HOURS", "AUDIT_DAYS", "CONSUMERS")
 """What only one function is told: it is told all of it."""
 
 NOT_SHOWN = (
@@ -98,12 +98,24 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Consumers:
+    """How many consumers each queue of a lane may have, and the bounds of that number."""
+
+    number: int
+    minimum: int
+    maximum: int
+    reserved: int
+    """What each of its functions has for itself of the account's concurrency; 0: nothing."""
+
+
+@dataclass(frozen=True)
 class Panel:
     """What only the API's function is told: of the admin panel, and of what is remembered of changes."""
 
     idle_minutes: int
     session_hours: int
     audit_days: int
+    consumers: Mapping[Lane, Consumers]
 
 
 @dataclass(frozen=True)
@@ -159,6 +171,16 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _consumers(text: str) -> dict[Lane, Consumers]:
+    numbers = [int(each) for each in text.split() if each.isdecimal()]
+    if len(numbers) != len(text.split()) or len(numbers) != 7:
+        raise ValueError("must be a number and its bounds, of express and of regular, and express's reserve")
+    return {
+        Lane.EXPRESS: Consumers(numbers[0], numbers[1], numbers[2], reserved=numbers[6]),
+        Lane.REGULAR: Consumers(numbers[3], numbers[4], numbers[5], reserved=0),
+    }
 
 
 def _mailbox(text: str) -> str:
@@ -295,6 +317,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             idle_minutes=read("PANEL_IDLE_MINUTES", _whole(5, 1440)),
             session_hours=read("PANEL_SESSION_HOURS", _whole(1, 168)),
             audit_days=read("AUDIT_DAYS", _whole(30, 3650)),
+            consumers=read("CONSUMERS", _consumers),
         )
         if any(name in environ for name in PANEL)
         else None,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chalicelib.domain.lanes import Lane
+from chalicelib.services.queue_depths import Depth
 from infra.clients import CLIENT_CONFIG, session
 from infra.consumers import (
     RESERVE,
@@ -23,7 +24,7 @@ from infra.consumers import (
     parameter_names,
     unreserved_need,
 )
-from infra.consumers_now import Depth, Platform
+from infra.consumers_now import Platform
 from infra.stack import DeploymentError, Stack
 
 _NOT_TOLD = "not told"

@@ -6,14 +6,21 @@ queue. What nobody tells is None; when it was refused, the notes say why.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.lanes import Lane
+from chalicelib.services.queue_depths import (
+    Depth,
+    MetricName,
+    age_of,
+    attributes_of,
+    newest,
+    told_depth,
+)
 from infra.clients import CLIENT_CONFIG, session
 from infra.consumers import Account, Source
 from infra.queue_pages import sent_moments
@@ -21,25 +28,6 @@ from infra.stack import Stack
 
 STAGES = {"fan out": ("FanOut", "FanOut"), "deliver": ("Deliver", "Delivery")}
 """How a stage's functions and queues begin in the template."""
-
-_METRICS_SINCE = timedelta(minutes=10)
-"""CloudWatch has a metric a minute or two late; SQS's, of a queue that has just woken up, later still."""
-
-
-@dataclass(frozen=True)
-class Depth:
-    """What lies in a queue: how much, and for how long the oldest of it."""
-
-    queue: str
-    visible: int
-    in_flight: int
-    delayed: int
-    oldest_seconds: int | None
-    """None: nobody tells. An empty queue has 0."""
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.visible or self.in_flight or self.delayed)
 
 
 class Platform:
@@ -70,11 +58,10 @@ class Platform:
             for lane in lanes
         }
         running = self._newest(
-            [("AWS/Lambda", "ConcurrentExecutions", "FunctionName", source.function)
-             for sources in found.values() for source in sources]
-        )  # fmt: skip
+            [_running(source.function) for sources in found.values() for source in sources]
+        )
         return {
-            lane: [replace(source, running=running.get(source.function)) for source in sources]
+            lane: [replace(source, running=running.get(_running(source.function))) for source in sources]
             for lane, sources in found.items()
         }
 
@@ -104,24 +91,14 @@ class Platform:
             for dead in ("", "Dead")
         ]
         urls = {name: outputs[f"{name}Url"] for name in names}
-        ages = self._newest(
-            [("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", _queue_name(url))
-             for url in urls.values()]
-        )  # fmt: skip
-        return [self._depth(name, url, ages.get(_queue_name(url))) for name, url in urls.items()]
+        ages = self._newest([age_of(url) for url in urls.values()])
+        return [self._depth(name, url, ages) for name, url in urls.items()]
 
-    def _depth(self, name: str, url: str, age: int | None) -> Depth:
-        told = self._queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        depth = Depth(
-            queue=name,
-            visible=int(told["ApproximateNumberOfMessages"]),
-            in_flight=int(told["ApproximateNumberOfMessagesNotVisible"]),
-            delayed=int(told["ApproximateNumberOfMessagesDelayed"]),
-            oldest_seconds=age,
-        )
-        if age is not None:
+    def _depth(self, name: str, url: str, ages: Mapping[MetricName, int]) -> Depth:
+        depth = told_depth(name, url, attributes_of(self._queues, url), ages)
+        if depth.oldest_seconds is not None:
             return depth
-        return replace(depth, oldest_seconds=0 if depth.is_empty else self._oldest_on_a_page(url))
+        return replace(depth, oldest_seconds=self._oldest_on_a_page(url))
 
     def _oldest_on_a_page(self, url: str) -> int | None:
         """By an emulator's own page: its CloudWatch knows nothing of queues."""
@@ -141,45 +118,17 @@ class Platform:
             return None
         return Account(limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"])
 
-    def _newest(self, wanted: Sequence[tuple[str, str, str, str]]) -> dict[str, int]:
-        """The newest value of each metric (namespace, name, dimension, value), where there is one."""
-        if not wanted:
-            return {}
-        queries: list[dict[str, Any]] = [
-            {
-                "Id": f"m{number}",
-                "MetricStat": {
-                    "Metric": {
-                        "Namespace": namespace,
-                        "MetricName": metric,
-                        "Dimensions": [{"Name": dimension, "Value": value}],
-                    },
-                    "Period": 60,
-                    "Stat": "Maximum",
-                },
-            }
-            for number, (namespace, metric, dimension, value) in enumerate(wanted)
-        ]
-        now = datetime.fromtimestamp(self._clock(), UTC)
+    def _newest(self, wanted: Sequence[MetricName]) -> dict[MetricName, int]:
+        """The newest value of each metric, where there is one."""
         try:
-            answer = self._metrics.get_metric_data(
-                MetricDataQueries=queries,
-                StartTime=now - _METRICS_SINCE,
-                EndTime=now,
-                ScanBy="TimestampDescending",
-            )
+            return newest(self._metrics, wanted, datetime.fromtimestamp(self._clock(), UTC))
         except ClientError as error:
-            self._note(f"CloudWatch's {wanted[0][1]}", error)
+            self._note(f"CloudWatch's {wanted[0].name}", error)
             return {}
-        return {
-            wanted[int(result["Id"][1:])][3]: int(result["Values"][0])
-            for result in answer["MetricDataResults"]
-            if result.get("Values")
-        }
 
     def _note(self, what: str, error: ClientError) -> None:
         self.notes.append(f"{what} is not told: {error}")
 
 
-def _queue_name(url: str) -> str:
-    return url.rpartition("/")[2]
+def _running(function: str) -> MetricName:
+    return MetricName("AWS/Lambda", "ConcurrentExecutions", "FunctionName", function)

@@ -20,8 +20,8 @@ _PLATFORMS = ("manylinux_2_26_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x
 
 # The services the functions call. Without the others' models botocore is 3 MB instead of 30, and each first
 # client of a process, which lists this folder, is ready sooner.
-AWS_SERVICES = ("dynamodb", "secretsmanager", "sesv2", "sqs")
-AWS_ENDPOINTS = ("dynamodb", "email", "secretsmanager", "sqs")
+AWS_SERVICES = ("cloudwatch", "dynamodb", "secretsmanager", "sesv2", "sqs")
+AWS_ENDPOINTS = ("dynamodb", "email", "monitoring", "secretsmanager", "sqs")
 
 # email-validator asks the DNS only when it is told to; cffi parses C only where bindings are built.
 _UNUSED_FOLDERS = ("bin", "boto3/data", "boto3/examples", "dns", "pycparser")

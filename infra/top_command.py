@@ -20,12 +20,6 @@ from infra.consumers_command import View, as_json, columns, duration, table, vie
 from infra.consumers_now import Platform
 from infra.stack import Stack
 
-COUNTED = 1_000
-"""So many unsent recipients of a lane are counted; beyond that it is only said that there are more."""
-
-LOOKED_AT = 100
-"""So many of them, those that are tried next, are read to see how old they are; and of pending dispatches."""
-
 CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
@@ -109,55 +103,10 @@ def now(stack: Stack, platform: Platform, minutes: int) -> Now:
 
 
 def _lane_now(lane: Lane, counted: Counter[str], at: datetime) -> LaneNow:
-    from chalicelib.domain.times import parse
-    from chalicelib.services.sweep import overdue_seconds
-    from chalicelib.tables.dispatches import pending_since
-    from chalicelib.tables.unsent import unsent_marks, unsent_rows
+    from chalicelib.services.operations import by_metric, percentile, waiting
 
-    marks = unsent_marks(lane, COUNTED)
-    rows = unsent_rows([(each.user_id, each.dispatch_id) for each in marks[:LOOKED_AT]])
-    pending = pending_since(lane, at, LOOKED_AT)
-    return LaneNow(
-        counts=_by_metric(counted),
-        latency={f"p{percent}": _percentile(counted, percent) for percent in (50, 95)},
-        unsent=len(marks),
-        unsent_seconds=_oldest((at - parse(row.due_at)).total_seconds() for row in rows),
-        pending=len(pending),
-        pending_seconds=_oldest(overdue_seconds(each, at) for each in pending),
-    )
-
-
-def _oldest(ages: Any) -> int:
-    return max([0, *(int(each) for each in ages)])
-
-
-def _by_metric(counted: Mapping[str, int]) -> dict[str, int]:
-    """All channels together; their names end in what is counted."""
-    from chalicelib.observability import FAILURES, METRICS
-
-    counts = {
-        metric.name: sum(number for name, number in counted.items() if name.endswith(f" {metric.name}"))
-        for metric in METRICS
-    }
-    failed = sum(counts[metric.name] for metric in FAILURES)
-    return {"failed": failed, **{name: number for name, number in counts.items() if number}}
-
-
-def _percentile(counted: Mapping[str, int], percent: int) -> str:
-    """The least bound that so many of a hundred latencies do not exceed."""
-    from chalicelib.tables.activity import LATENCY_BOUNDS, latency_name
-
-    total = counted.get(latency_name(None), 0) + sum(
-        counted.get(latency_name(each), 0) for each in LATENCY_BOUNDS
-    )
-    if not total:
-        return "-"
-    seen = 0
-    for bound in LATENCY_BOUNDS:
-        seen += counted.get(latency_name(bound), 0)
-        if seen * 100 >= percent * total:
-            return f"{bound} s"
-    return f"> {LATENCY_BOUNDS[-1]} s"
+    latency = {f"p{percent}": percentile(counted, percent) or "-" for percent in (50, 95)}
+    return LaneNow(counts=by_metric(counted), latency=latency, **asdict(waiting(lane, at)))
 
 
 def _as_json(stack_name: str, found: Now) -> dict[str, Any]:
@@ -177,6 +126,8 @@ def _drawn(stack_name: str, found: Now) -> str:
         (lane, *(f"{each.counts.get(name, 0) / found.minutes:.1f}" for name in _FLOW), *each.latency.values())
         for lane, each in found.lanes.items()
     ]
+    from chalicelib.services.operations import COUNTED, LOOKED_AT
+
     waiting = [
         (lane, _counted(each.unsent, COUNTED), _since(each.unsent, each.unsent_seconds),
          _counted(each.pending, LOOKED_AT), _since(each.pending, each.pending_seconds))

@@ -10,6 +10,7 @@ from chalicelib.admin.views import (
     notification,
     notification_new,
     notifications,
+    operations,
     recipients,
     suppressions,
     unsubscribes,
@@ -28,6 +29,7 @@ SECTIONS = (
     suppressions.section,
     applications.section,
     administrators.section,
+    operations.section,
     audit.section,
     users.section,
 )

@@ -9,10 +9,11 @@ import pytest
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import later
 from chalicelib.observability import BY_CHANNEL, METRICS, Metric
+from chalicelib.services import operations
+from chalicelib.services.queue_depths import Depth
 from chalicelib.tables import activity
 from infra import top_command
 from infra.consumers_command import View
-from infra.consumers_now import Depth
 from tests.support.aws import World
 from tests.support.factories import START, user_id, user_ids
 
@@ -69,8 +70,8 @@ def test_nothing_is_scanned_and_everything_has_a_limit(world: World, monkeypatch
     world.queues.down = {world.queues.url("DELIVERY_REGULAR_QUEUE_URL")}
     world.submit(user_ids(5))
     world.fan_out()
-    monkeypatch.setattr(top_command, "COUNTED", 3)
-    monkeypatch.setattr(top_command, "LOOKED_AT", 2)
+    monkeypatch.setattr(operations, "COUNTED", 3)
+    monkeypatch.setattr(operations, "LOOKED_AT", 2)
     world.database.requests.clear()
     assert lane_now(world).unsent == 3
     # Two minutes, four shards of the unsent and four of the pending; the rows that are looked at.
@@ -89,7 +90,7 @@ def test_nothing_is_scanned_and_everything_has_a_limit(world: World, monkeypatch
 )
 def test_a_percentile_is_the_least_bound(latencies: list[float], p50: str, p95: str) -> None:
     counted = Counter(map(activity.latency_name, latencies))
-    assert [top_command._percentile(counted, percent) for percent in (50, 95)] == [p50, p95]
+    assert [operations.percentile(counted, percent) or "-" for percent in (50, 95)] == [p50, p95]
 
 
 def test_a_minutes_counts_fit_into_one_write_unit(world: World) -> None:

@@ -33,7 +33,7 @@ from chalicelib.domain.messages import DeliveryMessage, DueMessage, FanOutMessag
 from chalicelib.domain.results import Accepted, SendResult
 from chalicelib.domain.statuses import Status, count_by_status
 from chalicelib.domain.times import later
-from chalicelib.services import authentication, pacing, rate_limits, suppressing
+from chalicelib.services import authentication, operations, pacing, rate_limits, suppressing
 from chalicelib.services import letters as letters_service
 from chalicelib.services import submit as submit_service
 from chalicelib.services.erasure import erase
@@ -119,6 +119,7 @@ def deploy_to_moto(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     suppressing.forget()
     paces.forget()
     pacing.forget()
+    operations.forget()
     for outside_service in (http, tokens, signed_tokens):
         outside_service.forget()
     _one_at_a_time(monkeypatch)
@@ -216,6 +217,21 @@ class Queues:
             self._sqs.send_message_batch(QueueUrl=QueueUrl, Entries=at_once)
             self._waiting[QueueUrl] += map(self._sent, taken)
         return {"Failed": [{"Id": entry["Id"], "SenderFault": False, "Code": "x"} for entry in failed]}
+
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: Sequence[str]) -> Any:  # noqa: N803
+        """What moto tells of the queue, with how much waits by the world's clock."""
+        if QueueUrl in self.down:
+            raise EndpointConnectionError(endpoint_url=QueueUrl)
+        told: Any = self._sqs.get_queue_attributes(QueueUrl=QueueUrl, AttributeNames=["All"])
+        delayed = sum(each.due > self._clock() for each in self._waiting[QueueUrl])
+        return {
+            "Attributes": {
+                **told["Attributes"],
+                "ApproximateNumberOfMessages": str(len(self._waiting[QueueUrl]) - delayed),
+                "ApproximateNumberOfMessagesDelayed": str(delayed),
+                "ApproximateNumberOfMessagesNotVisible": "0",
+            }
+        }
 
     def _sent(self, entry: Any) -> Waiting:
         delay = entry["DelaySeconds"]

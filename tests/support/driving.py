@@ -143,6 +143,8 @@ class Everything:
             create_administrator("boris.panel", utc_now(), PASSWORD)
             list_administrators(None, 10)
             list_entries(Filters(), None, 10, utc_now())
+            for page in ("", "/failures"):
+                anna.get(f"/admin/operations{page}")
             anna.post("/admin/account/logout_everywhere")
 
     def _updates_of_telegram(self) -> None:

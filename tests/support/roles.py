@@ -59,6 +59,8 @@ def needed(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
     elif service == "secretsmanager":
         variable = next(name for name, value in ENVIRONMENT.items() if value == params["SecretId"])
         yield f"secretsmanager:{operation}", logical_id(variable)
+    elif service == "cloudwatch":
+        yield f"cloudwatch:{operation}", "*"  # it knows no resources
     elif service == "sesv2":
         # A raw message takes the right of the first version, too: anymail/django-anymail issue 384.
         actions = [f"ses:{operation}", *(["ses:SendRawEmail"] if "Raw" in params.get("Content", {}) else [])]

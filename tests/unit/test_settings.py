@@ -59,6 +59,7 @@ WRONG = {
     "PANEL_IDLE_MINUTES": ["4", "1441"],
     "PANEL_SESSION_HOURS": ["0", "169"],
     "AUDIT_DAYS": ["29", "x"],
+    "CONSUMERS": ["", "10 2 50", "10 2 50 4 2 20 x", "10 2 50 4 2 20 12 1", "10 2 -50 4 2 20 12"],
 }
 
 

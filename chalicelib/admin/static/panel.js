@@ -45,9 +45,37 @@
     });
   }
 
+  function refresh(part) {
+    // What is shown again and again: not while nobody looks, and not while it is paused.
+    const pause = document.querySelector(`[data-pauses="${part.id}"]`);
+    let isPaused = false;
+    if (pause) {
+      pause.hidden = false;
+      pause.addEventListener("click", () => {
+        isPaused = !isPaused;
+        pause.setAttribute("aria-pressed", String(isPaused));
+        if (!isPaused) window.htmx.trigger(part, "refresh");
+      });
+    }
+    setInterval(() => {
+      if (!isPaused && !document.hidden) window.htmx.trigger(part, "refresh");
+    }, Number(part.dataset.refresh) * 1000);
+  }
+
+  function keepOpen(event) {
+    // What somebody has unfolded stays so when the part of the page around it is drawn again.
+    const open = Array.from(event.detail.target.querySelectorAll("details[open][id]"), (each) => each.id);
+    if (!open.length) return;
+    event.detail.target.addEventListener("htmx:afterSwap", () => {
+      open.forEach((id) => { const found = document.getElementById(id); if (found) found.open = true; });
+    }, { once: true });
+  }
+
   tellZone();
   document.addEventListener("submit", askFirst);
   document.addEventListener("submit", onlyOnce);
+  document.addEventListener("htmx:beforeSwap", keepOpen);
+  document.querySelectorAll("[data-refresh]").forEach(refresh);
   openMenu();
   pressButtons();
   window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);

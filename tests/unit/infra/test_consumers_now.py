@@ -17,10 +17,11 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.domain.lanes import Lane
+from chalicelib.services.queue_depths import Depth
 from infra import manage
 from infra.consumers import Source, Trio
 from infra.consumers_command import View, as_json, duration, table, view, wanted
-from infra.consumers_now import Depth, Platform
+from infra.consumers_now import Platform
 from infra.stack import DeploymentError, Stack
 from infra.template_parts import join_parts
 
