@@ -103,9 +103,9 @@ def test_a_role_is_changed_and_holds_at_once(world: World, anna: Browser, boris:
 def test_who_is_disabled_is_out_until_they_log_in_again(anna: Browser, boris: Browser) -> None:
     token = f"Bearer {issue_token('boris', START)}"
     assert status(token) == 200
-    assert "disabled" in anna.post(f"{LIST}/boris/disable").text
+    assert "is disabled Role" in anna.post(f"{LIST}/boris/disable").text
     assert (is_in(boris), status(token), Browser().log_in("boris").status) == (False, 401, 422)
-    assert "active" in anna.post(f"{LIST}/boris/enable").text
+    assert "may log in Role" in anna.post(f"{LIST}/boris/enable").text
     assert (is_in(boris), status(token)) == (False, 401)
     assert Browser().log_in("boris").status == 200
 

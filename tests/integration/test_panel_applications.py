@@ -92,10 +92,10 @@ def test_rights_are_changed(world: World, anna: Browser) -> None:
 
 def test_it_is_disabled_and_enabled(world: World, anna: Browser) -> None:
     password = register_application("shop", START).password
-    assert "disabled" in anna.post(f"{LIST}/shop/disable").text
+    assert "shop disabled" in anna.post(f"{LIST}/shop/disable").text
     world.clock.advance(30)
     assert status("shop", password) == 401
-    assert "active" in anna.post(f"{LIST}/shop/enable").text
+    assert "shop active" in anna.post(f"{LIST}/shop/enable").text
     world.clock.advance(30)
     assert status("shop", password) == 200
 
