@@ -2,6 +2,8 @@
 
 from chalicelib.admin.views import (
     account,
+    frequencies,
+    frequency_form,
     notification,
     notifications,
     recipients,
@@ -12,4 +14,6 @@ SECTIONS = (
     notifications.section,
     notification.section,
     recipients.section,
+    frequencies.section,
+    frequency_form.section,
 )
