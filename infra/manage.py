@@ -18,6 +18,7 @@ from uuid import UUID
 
 from chalicelib.channels import CONTACT_FIELDS
 from infra import (
+    administrators_command,
     application_password,
     consumers_command,
     dead_queues,
@@ -48,14 +49,6 @@ def use_stack(stack_name: str, endpoint_url: str | None) -> None:
     os.environ.update(function_environment(stack_name, endpoint_url))
 
 
-def create_administrator(login: str, password: str | None = None) -> str:
-    """Make an administrator; the password, generated where none is given."""
-    from chalicelib.domain.times import utc_now
-    from chalicelib.services import administrators
-
-    return administrators.create_administrator(login, utc_now(), password)
-
-
 def register_application(slug: str, scopes: Sequence[str] = ()) -> str:
     """Register an application that may do this (by default send and read); its generated password."""
     from chalicelib.domain.times import utc_now
@@ -71,11 +64,6 @@ def import_contacts(contacts: Iterable[Mapping[str, Any]]) -> int:
     from chalicelib.services import contacts as service
 
     return service.put_contacts(contacts)
-
-
-def _create_admin(options: argparse.Namespace) -> str:
-    password = create_administrator(options.login)
-    return f"administrator {options.login}\npassword {password}\nIt is shown this once; only a hash is kept."
 
 
 def _register_app(options: argparse.Namespace) -> str:
@@ -209,8 +197,7 @@ def _arguments() -> argparse.ArgumentParser:
         added.set_defaults(run=run, needs_stack=True)
         return added
 
-    admin = command("create-administrator", _create_admin, "make an administrator; prints the password once")
-    admin.add_argument("login")
+    administrators_command.add_commands(command)
     application = command(
         "register-application", _register_app, "register a program; prints its password once"
     )

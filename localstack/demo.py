@@ -80,12 +80,13 @@ def make() -> Credentials:
     """Make the administrator, the application and the contacts; needs the functions' own environment."""
     # Not before: these modules read the environment, which names the tables only after the deployment.
     from chalicelib.services.errors import AlreadyThereError
-    from infra import manage
+    from infra import administrators_command, manage
 
     manage.import_contacts(contacts())
     try:
         return Credentials(
-            manage.create_administrator(ADMINISTRATOR), manage.register_application(APPLICATION)
+            administrators_command.create_administrator(ADMINISTRATOR),
+            manage.register_application(APPLICATION),
         )
     except AlreadyThereError as error:
         raise LocalError(

@@ -29,4 +29,9 @@ DONE = {
     "sent-again-none": _(
         "Nobody was sent to again: who failed within the last two minutes is left for the next time."
     ),
+    "application-changed": _("Saved. It takes effect everywhere within half a minute."),
+    "administrator-changed": _("Saved. In the panel it holds at once, by the API within half a minute."),
+    "administrator-logged-out": _(
+        "They are logged out on every device, and every token of theirs has ended."
+    ),
 }

@@ -2,6 +2,8 @@
 
 from chalicelib.admin.views import (
     account,
+    administrators,
+    applications,
     frequencies,
     frequency_form,
     notification,
@@ -16,4 +18,6 @@ SECTIONS = (
     recipients.section,
     frequencies.section,
     frequency_form.section,
+    applications.section,
+    administrators.section,
 )

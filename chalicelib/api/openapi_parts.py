@@ -32,6 +32,7 @@ TAGS = {
     "telegram": "The bot of Telegram: chats are connected with users.",
     "tokens": "Administrators log in.",
     "applications": "The programs that may use the API, and what each may do.",
+    "administrators": "The people who may use the API and its panel, and their roles.",
     "system": "Whether it lives.",
 }
 
@@ -39,6 +40,7 @@ PATH_PARAMETERS = {
     "notification_id": ("The id of a notification, as it was answered when it was made", BY_FORMAT["uuid"]),
     "user_id": ("The id of a user: a UUID, with or without dashes", USER),
     "slug": ("Its name", "shop"),
+    "login": ("The login of an administrator", "anna"),
     "suppression_id": ("The id of a suppression, as a list has it", "5f1d3c2b7a9e4d6c8b0a1f2e3d4c5b6a"),
     "audience_id": ("The id of an audience, as it was answered when it was made", BY_FORMAT["uuid"]),
     "name": ("The name of a template", "order_shipped"),

@@ -1,6 +1,7 @@
 """Which resources the API has: a new one is a module and one word here."""
 
 from chalicelib.api import (
+    administrators,
     applications,
     audiences,
     contacts,
@@ -25,6 +26,7 @@ ENDPOINTS: list[Endpoint] = [
         system,
         tokens,
         applications,
+        administrators,
         notifications,
         notification_actions,
         users_notifications,

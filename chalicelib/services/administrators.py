@@ -128,6 +128,17 @@ def change_password(login: str, password: str | None = None) -> str:
     return password
 
 
+def give_new_password(login: str, by: Principal) -> str:
+    """Generate another password for somebody else; all their sessions and tokens end.
+
+    The own one is changed by proving the old one, else whoever finds a session could keep it: ConflictError.
+    """
+    find_administrator(login)
+    if by.is_administrator and by.name == login:
+        raise ConflictError("the own password is changed with the old one")
+    return change_password(login)
+
+
 def end_sessions(login: str) -> None:
     """Log an administrator out everywhere: every session of the panel and every token of the API ends."""
     before = find_administrator(login)

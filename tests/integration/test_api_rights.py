@@ -12,10 +12,10 @@ from chalicelib.directory import signed_tokens
 from chalicelib.domain.times import utc_now
 from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import change_rights, register_application
-from chalicelib.services.rights import Principal, Scope
+from chalicelib.services.rights import Principal, Role, Scope
 from tests.support.api import PROBLEM, Answer, Api
 from tests.support.aws import World, use_test_account
-from tests.support.example_requests import ExampleRequest, example_request
+from tests.support.example_requests import PASSWORD, ExampleRequest, example_request
 from tests.support.factories import user_id
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -59,7 +59,8 @@ def world() -> Iterator[World]:
 def headers(world: World) -> dict[str, str | None]:
     """Who -> their Authorization header."""
     now = utc_now()
-    create_administrator("operator", now)
+    for role in Role:
+        create_administrator(f"a-{role}", now, PASSWORD, role)
     applications = {
         str(scope): f"{scope} {register_application(str(scope), now, {scope}).password}" for scope in Scope
     }
@@ -71,7 +72,9 @@ def headers(world: World) -> dict[str, str | None]:
         "other user": signed_tokens.issue(user_id(2), now),
         **applications,
         "disabled": f"disabled {disabled.password}",
-        "administrator": f"Bearer {issue_token('operator', now)}",
+        "viewer": f"Bearer {issue_token('a-viewer', now)}",
+        "sender": f"Bearer {issue_token('a-sender', now)}",
+        "administrator": f"Bearer {issue_token('a-manager', now)}",
     }
 
 

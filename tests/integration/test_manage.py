@@ -43,6 +43,29 @@ def test_an_administrator_and_a_token(
     assert principal(f"Bearer {token}", utc_now()).name == "anna"
 
 
+def test_administrators_have_roles_are_listed_and_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, capsys, "create-administrator", "anna")
+    assert "Their role: viewer." in run(
+        monkeypatch, capsys, "create-administrator", "boris", "--role", "viewer"
+    )
+    token = run(monkeypatch, capsys, "token", "boris").strip()
+    run(monkeypatch, capsys, "change-administrator", "anna", "--role", "sender")
+    assert "boris is viewer and disabled" in run(
+        monkeypatch, capsys, "change-administrator", "boris", "--disable"
+    )
+    lines = [line.split() for line in run(monkeypatch, capsys, "list-administrators").splitlines()]
+    assert lines[1:] == [["anna", "sender", "enabled", "-"], ["boris", "viewer", "disabled", "-"]]
+    with pytest.raises(NotAuthenticatedError):
+        principal(f"Bearer {token}", utc_now())
+    assert "enabled" in run(monkeypatch, capsys, "change-administrator", "boris", "--enable")
+    with pytest.raises(SystemExit, match="give --role"):
+        run(monkeypatch, capsys, "change-administrator", "boris")
+    with pytest.raises(SystemExit, match="no such administrator"):
+        run(monkeypatch, capsys, "change-administrator", "nobody", "--enable")
+
+
 def test_a_new_password_ends_the_tokens_of_the_old_one(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,8 @@ def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
     monkeypatch.setattr(send_again, "SETTLED_AFTER_SECONDS", 0)
     for command in (
         "create-administrator anna",
+        "list-administrators",
+        "change-administrator anna --role manager",
         "set-password anna",
         "token anna",
         "register-application shop",

@@ -99,6 +99,12 @@ def _application(_: Principal) -> str:
     return slug
 
 
+def _administrator(_: Principal) -> str:
+    login = _unused("olga")
+    administrators.create_administrator(login, utc_now(), PASSWORD)
+    return login
+
+
 def _contact(_: Principal) -> str:
     contacts.put_contact({"user_id": UUID(USER), "email": "anna@example.com"})
     return USER
@@ -138,6 +144,7 @@ MADE: dict[tuple[str, str], Callable[[Principal], str]] = {
     ("PATCH /api/v1/notifications/{notification_id}/", "notification_id"): _scheduled,
     ("", "token"): _link,
     ("applications", "slug"): _application,
+    ("administrators", "login"): _administrator,
     ("notification frequencies", "slug"): _frequency,
     ("contacts", "user_id"): _contact,
     ("templates", "name"): lambda _: "order_shipped",
@@ -175,6 +182,7 @@ CHANGED: dict[str, Callable[[], dict[str, Any]]] = {
     "POST /api/v1/user_password/": _is_known,
     "POST /api/v1/user_token/refresh/": _refresh_token,
     "POST /api/v1/applications/": lambda: {"slug": _unused("shop")},
+    "POST /api/v1/administrators/": lambda: {"login": _unused("olga")},
     "PATCH /api/v1/notifications/{notification_id}/": lambda: {"send_at": iso(later(utc_now(), 7200))},
     "POST /api/v1/notification_frequencies/": lambda: {"slug": _unused("news")},
 }
