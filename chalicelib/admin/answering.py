@@ -111,6 +111,21 @@ def set_session(visit: Visit, token: str) -> None:
     visit.cookies.append(cookie(session_cookie_name(), token, lasts=lasts))
 
 
+def errors_by_field(visit: Visit, error: RefusedError | ValidationError) -> dict[str, str]:
+    """What is wrong with a form, in the visitor's language; the field "" is the whole of it."""
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return {
+            ".".join(map(str, each["loc"])): words.reason_in(
+                visit.language, each["msg"].removeprefix("Value error, ")
+            )
+            for each in found
+        }
+    if isinstance(error, InvalidFieldError):
+        return {error.field: words.reason_in(visit.language, error.reason)}
+    return {"": words.reason_in(visit.language, str(error))}
+
+
 def _visit(section: Section, request: Request) -> Visit:
     context = request.context or {}
     sent = _cookies(request)
@@ -238,22 +253,11 @@ def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
     except (RefusedError, ValidationError) as error:
         if view.again is None or isinstance(error, NotFoundError | ForbiddenError | NotAuthenticatedError):
             raise
-        visit.errors = _errors(visit, error)
+        visit.errors = errors_by_field(visit, error)
         response = view.again(visit, **arguments)
         if isinstance(error, RefusedError):
             response.status_code = REFUSALS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
         return response
-
-
-def _errors(visit: Visit, error: RefusedError | ValidationError) -> dict[str, str]:
-    if isinstance(error, ValidationError):
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return {
-            ".".join(map(str, each["loc"])): words.reason_in(visit.language, each["msg"]) for each in found
-        }
-    if isinstance(error, InvalidFieldError):
-        return {error.field: words.reason_in(visit.language, error.reason)}
-    return {"": words.reason_in(visit.language, str(error))}
 
 
 def _refused(visit: Visit, error: Exception) -> Response:

@@ -25,6 +25,9 @@ DONE = {
     "lifted": _("The address is sent to again, from the next dispatch on."),
     "erased": _("The user is erased."),
     "erased-soon": _("The user is erased but for what is just being sent: that goes within a few minutes."),
+    "unchanged": _("There was nothing to change."),
+    "frequency-paused": _("Paused: it does not run until it is resumed."),
+    "frequency-resumed": _("Resumed: it runs again."),
     "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
     "sent-again": _(
         "They are on their way again. Who failed within the last two minutes is left for the next time."

@@ -7,6 +7,8 @@ from chalicelib.admin.views import (
     audiences,
     audit,
     contacts,
+    frequencies,
+    frequency_form,
     notification,
     notification_new,
     notifications,
@@ -24,6 +26,7 @@ SECTIONS = (
     notification_new.section,
     recipients.section,
     audiences.section,
+    frequencies.section,
     contacts.section,
     unsubscribes.section,
     suppressions.section,
@@ -32,4 +35,5 @@ SECTIONS = (
     operations.section,
     audit.section,
     users.section,
+    frequency_form.section,
 )

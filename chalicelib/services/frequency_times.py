@@ -56,6 +56,13 @@ def next_runs(row: Frequency, now: datetime) -> list[str]:
     return [*overdue, *map(iso, schedule_of(row).next_runs(now, NEXT_RUNS))][:NEXT_RUNS]
 
 
+def planned_runs(timing: Mapping[str, Any], now: datetime) -> list[str]:
+    """The next runs of what somebody is about to make; InvalidFieldError if no schedule comes of it."""
+    row = Frequency("", created_at=iso(now), time_zone="UTC", is_paused=False, is_deleting=False)
+    set_timing(row, timing)
+    return next_runs(row, now)
+
+
 def set_timing(row: Frequency, timing: Mapping[str, Any]) -> None:
     """Change what is named of the times; InvalidFieldError if no schedule comes of it."""
     # A schedule of the one kind takes the place of one of the other.
