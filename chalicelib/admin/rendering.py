@@ -1,6 +1,6 @@
 """Pages from templates: Jinja2, escaped everywhere, with the words of the visitor's language."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def render(visit: "Visit", template: str, values: dict[str, Any]) -> str:
     env = environment(visit.language)
 
     def moment(at: str | datetime | None, *, seconds: bool = True) -> Markup:
-        return _moment(visit, at, seconds)
+        return moment_in(visit.zone, at, seconds)
 
     done = DONE.get(visit.query.get("done", ""))
     return env.get_template(template).render(
@@ -62,10 +62,11 @@ def number(value: Any) -> str:
     return f"{int(value):,}".replace(",", THIN_SPACE)
 
 
-def _moment(visit: "Visit", at: str | datetime | None, seconds: bool) -> Markup:
+def moment_in(zone: tzinfo, at: str | datetime | None, seconds: bool = True) -> Markup:
+    """A moment in a time zone; exactly, where one points at it."""
     if not at:
         return Markup("–")
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
-    shown = when.astimezone(visit.zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    shown = when.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     exact = when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)

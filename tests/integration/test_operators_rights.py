@@ -59,6 +59,7 @@ def test_an_operator_may_what_their_commands_call_and_no_more_than_that(
         f"send-again {notification}",
         f"export-user {BORIS}",
         f"erase {BORIS}",
+        "audit",
     ):
         monkeypatch.setattr(sys, "argv", ["manage", *command.split()])
         with recorder.acting("operator"):

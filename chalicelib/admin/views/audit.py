@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalice.app import Response
+from markupsafe import Markup
 from pydantic import ValidationError
 
 from chalicelib.admin import words
 from chalicelib.admin.declaring import Section
+from chalicelib.admin.rendering import moment_in
 from chalicelib.admin.visits import Visit
 from chalicelib.api.audit import AuditQuery
 from chalicelib.services import audit
@@ -19,8 +21,10 @@ from chalicelib.tables.audit import AuditEntry
 section = Section("audit")
 
 PAGE = 20
+MOMENTS = ("_at", "_until")
 MAX_SHOWN = 100
-"""So much is shown of a value: a page of the longest ones is small, too."""
+MAX_SHOWN_OF_ENTRY = 700
+"""So many characters are shown of a value, and of all in an entry: a page of the longest is small, too."""
 MANY = "many"
 """In the place of an id, where one request changed many."""
 
@@ -109,8 +113,8 @@ class Row:
     kind: str
     action: str
     address: str | None
-    changes: list[tuple[str, str, str]]
-    """Field, from what, to what."""
+    changes: list[tuple[str, Markup | str, Markup | str]]
+    """Field, from what, to what; empty is nothing."""
 
 
 @section.page("/audit", access=Access.ADMINISTRATOR)
@@ -154,16 +158,22 @@ def _row(visit: Visit, entry: AuditEntry) -> Row:
     )
 
 
-def _changes(visit: Visit, entry: AuditEntry) -> Iterator[tuple[str, str, str]]:
+def _changes(visit: Visit, entry: AuditEntry) -> Iterator[tuple[str, Markup | str, Markup | str]]:
     before, after = entry.before or {}, entry.after or {}
+    left = MAX_SHOWN_OF_ENTRY
     for name in dict.fromkeys([*before, *after]):
-        yield name, _shown(visit, before.get(name)), _shown(visit, after.get(name))
+        was, is_now = (_shown(visit, name, each.get(name), left) for each in (before, after))
+        left = max(left - len(was) - len(is_now), 0)
+        yield name, was, is_now
 
 
-def _shown(visit: Visit, value: Any) -> str:
+def _shown(visit: Visit, name: str, value: Any, left: int) -> Markup | str:
     if value is None or value == []:
-        return "–"
+        return ""
     if isinstance(value, bool):
         return visit.say("yes") if value else visit.say("no")
+    if name.endswith(MOMENTS):
+        return moment_in(visit.zone, str(value))
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    most = min(MAX_SHOWN, left)
+    return text if len(text) <= most else f"{text[:most]}…"
