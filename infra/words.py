@@ -7,6 +7,7 @@ A word that has no translation yet ends the command with an error that names it.
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -73,7 +74,8 @@ def written(catalogue: Catalog) -> bytes:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """A catalogue as the panel reads it."""
+    """A catalogue as the panel reads it: the same bytes whenever it is compiled."""
+    catalogue.creation_date = catalogue.revision_date = datetime.fromtimestamp(0, UTC)
     out = io.BytesIO()
     write_mo(out, catalogue)
     return out.getvalue()
