@@ -22,7 +22,7 @@ Login = Annotated[str, StringConstraints(pattern=names.PATTERN, max_length=names
 class NewAdministrator(BaseModel):
     """An administrator to make."""
 
-    login: Login = Field(examples=["anna"])
+    login: Login = Field(examples=["olga"])
     role: Role = Field(
         description="viewer: sees everything that is sent, changes nothing; sender: sends as well, and keeps "
         "audiences and frequencies; manager: may do everything",
@@ -33,11 +33,11 @@ class NewAdministrator(BaseModel):
 class AdministratorOut(BaseModel):
     """An administrator. Their password is shown when it is made, and never again."""
 
-    login: str = Field(examples=["anna"])
+    login: str = Field(examples=["olga"])
     role: Role
     is_active: bool
     created_at: str
-    created_by: str | None = Field(examples=["administrator:boris"])
+    created_by: str | None = Field(examples=["administrator:anna"])
     last_login_at: str | None = Field(description="In the panel")
 
 

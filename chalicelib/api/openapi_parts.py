@@ -41,7 +41,7 @@ PATH_PARAMETERS = {
     "notification_id": ("The id of a notification, as it was answered when it was made", BY_FORMAT["uuid"]),
     "user_id": ("The id of a user: a UUID, with or without dashes", USER),
     "slug": ("Its name", "shop"),
-    "login": ("The login of an administrator", "anna"),
+    "login": ("The login of an administrator", "olga"),
     "suppression_id": ("The id of a suppression, as a list has it", "5f1d3c2b7a9e4d6c8b0a1f2e3d4c5b6a"),
     "audience_id": ("The id of an audience, as it was answered when it was made", BY_FORMAT["uuid"]),
     "name": ("The name of a template", "order_shipped"),

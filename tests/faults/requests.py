@@ -19,7 +19,7 @@ from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
 from chalicelib.services.content import Content
 from chalicelib.services.recipients import NotQueued, record_not_queued
-from chalicelib.services.rights import Principal, Scope
+from chalicelib.services.rights import Principal, Role, Scope
 from chalicelib.services.submit import submit
 from chalicelib.tables.suppressions import suppress
 from chalicelib.tables.unsubscribes import add_scope
@@ -103,6 +103,11 @@ def administrator() -> str:
 
 def _an_application() -> Names:
     register_application("crm", START, [Scope.READ])
+    return {}
+
+
+def _an_administrator() -> Names:
+    create_administrator("olga", START, PASSWORD, Role.VIEWER)
     return {}
 
 
@@ -223,6 +228,37 @@ REQUESTS: tuple[Request, ...] = (
         path={"slug": "crm"},
         body={"is_active": False, "scopes": ["send"]},
         prepare=_an_application,
+    ),
+    Request(
+        "make an administrator",
+        "POST",
+        "/api/v1/administrators",
+        body={"login": "olga", "role": "viewer"},
+        status=201,
+        repeats_with=frozenset({409}),  # they are there; a new password is one that is known
+    ),
+    Request(
+        "change and disable an administrator",
+        "PATCH",
+        "/api/v1/administrators/{login}",
+        path={"login": "olga"},
+        body={"role": "sender", "is_active": False},
+        prepare=_an_administrator,
+    ),
+    Request(
+        "give an administrator a new password",
+        "POST",
+        "/api/v1/administrators/{login}/password",
+        path={"login": "olga"},
+        prepare=_an_administrator,
+    ),
+    Request(
+        "log an administrator out",
+        "POST",
+        "/api/v1/administrators/{login}/end_sessions",
+        path={"login": "olga"},
+        status=204,
+        prepare=_an_administrator,
     ),
     _telegram("a chat is connected", _a_link, message={"text": "/start <start>"}),
     _telegram("a chat is started again", _in_a_chat, message={"text": "/start"}),
@@ -445,6 +481,7 @@ _VOLATILE = frozenset(
         "failed",
         "expires_at",
         "last_used_at",
+        "sessions",
         "version",
         "eras",
         "listed",
