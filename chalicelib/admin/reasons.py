@@ -98,6 +98,15 @@ REASONS = (
     _("{0} cells under {1} names"),
     _("(body): is not UTF-{0}: byte {1}"),
     _("(header): {0} comes twice"),
+    _("(header): {0} is none of user_id, name, email, chat_id, webhook_url, locale, time_zone"),
+    _(
+        "(header): must name the columns: user_id, and any of "
+        "user_id, name, email, chat_id, webhook_url, locale, time_zone"
+    ),
+    _("(header): is not CSV: unexpected end of data"),
+    _("is not CSV: unexpected end of data"),
+    _("unknown channel; there are: mail, telegram, webhook"),
+    _("cursor: not a cursor that this service gave"),
     _("is none of any channel's"),
     _("is none of the channel's"),
     _("there is no such suppression"),

@@ -33,6 +33,8 @@ def show_list(visit: Visit) -> Response:
     except ValidationError as error:
         visit.errors |= {str(each["loc"][0]): visit.say("This is no such value.") for each in error.errors()}
     except InvalidFieldError as error:
+        if error.field not in FILTERS:
+            raise
         visit.errors[error.field] = words.reason_in(visit.language, error.reason)
     return visit.show(
         "suppressions/list.html",
