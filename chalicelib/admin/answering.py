@@ -251,6 +251,9 @@ def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
     try:
         return view.handler(visit, **arguments)
     except (RefusedError, ValidationError) as error:
+        if view.again is None and isinstance(error, ValidationError):
+            wrong = [": ".join(filter(None, pair)) for pair in errors_by_field(visit, error).items()]
+            return problem(visit, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(wrong))
         if view.again is None or isinstance(error, NotFoundError | ForbiddenError | NotAuthenticatedError):
             raise
         visit.errors = errors_by_field(visit, error)

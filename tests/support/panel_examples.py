@@ -5,7 +5,7 @@ Made by the services alone, so that there may be a World below them, or a deploy
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from chalicelib.admin.declaring import View
@@ -37,7 +37,7 @@ MEETING = {"starts_at": "2026-11-27T13:30:00Z"}
 
 @dataclass(frozen=True)
 class Examples:
-    """Makes one of each kind, each time anew.
+    """Makes one of each kind.
 
     Args:
         say: From the name of a field to what stands in it, wherever a text may stand.
@@ -46,6 +46,7 @@ class Examples:
 
     say: Callable[[str], str] = "Example of a {}".format
     settle: Callable[[], object] = lambda: None
+    _made: dict["Make", str] = field(default_factory=dict)
 
     def notification(self) -> str:
         """One that was sent to a user who is known, and to one who is not."""
@@ -124,33 +125,46 @@ class Examples:
         """An entry of the audit log, as it may come from an operator's terminal."""
         with audit.acting(self.say("who"), audit.Via.COMMAND, self.say("request")):
             audit.record(
-                "changed", "application", self.say("about"),
+                "changed", self.say("kind"), self.say("about"),
                 {self.say("changed field"): self.say("before")}, {"x": [self.say("after")]},
             )  # fmt: skip
         return "shop"
 
     def everything(self) -> None:
         """One of each."""
-        for make in dict.fromkeys(MADE.values()):
-            make(self)
+        for make in MADE.values():
+            self._once(make)
         self.audited()
 
-    def path_of(self, view: View) -> str:
-        """Where a view is, with something in each place of its path that has just been made."""
-        return self._path(view, {name: MADE[kind_of(view, name)] for name in view.path_parameters})
-
     def paths_of(self, view: View) -> list[str]:
-        """The same; and where there are things of several kinds, with one of each."""
-        paths = [self.path_of(view)]
+        """Where a view is, with one of each kind in each place of its path."""
+        paths = [
+            self._path(view, {name: self._once(MADE[kind_of(view, name)]) for name in view.path_parameters})
+        ]
         if len(view.path_parameters) == 1:
             (name,) = view.path_parameters
-            paths += [self._path(view, {name: make}) for make in ALSO.get(kind_of(view, name), ())]
+            paths += [
+                self._path(view, {name: self._once(make)}) for make in ALSO.get(kind_of(view, name), ())
+            ]
         return paths
 
-    def _path(self, view: View, makes: Mapping[str, "Make"]) -> str:
+    def path_of(self, view: View) -> str:
+        """The first of them."""
+        return self.paths_of(view)[0]
+
+    def new_path_of(self, view: View) -> str:
+        """The same, with what nobody else looks at: it may be changed."""
+        return self._path(view, {name: MADE[kind_of(view, name)](self) for name in view.path_parameters})
+
+    def _once(self, make: "Make") -> str:
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]
+
+    def _path(self, view: View, values: Mapping[str, str]) -> str:
         path = f"/admin{view.path}"
-        for name, make in makes.items():
-            path = path.replace(f"{{{name}}}", make(self))
+        for name, value in values.items():
+            path = path.replace(f"{{{name}}}", value)
         return path
 
     def _rewrite(self, model: type[Table], key: str, **changed: str) -> None:
@@ -197,9 +211,15 @@ SAID: dict[str, tuple[str, ...]] = {
     "suppressions": ("address", "suppression"),
     "applications": ("maker of an application",),
     "administrators": ("maker of an administrator",),
-    "audit": ("who", "request", "about", "changed field", "before", "after"),
+    "audit": ("who", "kind", "about", "changed field", "before", "after"),
 }
 """Which of the texts are seen in which part of the panel."""
+
+
+def forms(say: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """What is filled in where the answer is a page that offers something which no other page does."""
+    written = {"title": say("title"), "text": say("text"), "content_id": say("content id")}
+    return {"/notifications/new": {"type": "mail", "way": "ids", "users": KNOWN, "when": "now", **written}}
 
 
 def kind_of(view: View, name: str) -> tuple[str, str]:
