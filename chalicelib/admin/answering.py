@@ -257,7 +257,8 @@ def _errors(visit: Visit, error: RefusedError | ValidationError) -> dict[str, st
 
 
 def _refused(visit: Visit, error: Exception) -> Response:
-    response = problem(visit, REFUSALS[type(error)], words.reason_in(visit.language, str(error)))
+    reason = error.reason if isinstance(error, InvalidFieldError) else str(error)
+    response = problem(visit, REFUSALS[type(error)], words.reason_in(visit.language, reason))
     if isinstance(error, TooManyRequestsError):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
