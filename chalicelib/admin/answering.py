@@ -264,7 +264,8 @@ def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
 
 
 def _refused(visit: Visit, error: Exception) -> Response:
-    response = problem(visit, REFUSALS[type(error)], words.reason_in(visit.language, str(error)))
+    reason = error.reason if isinstance(error, InvalidFieldError) else str(error)
+    response = problem(visit, REFUSALS[type(error)], words.reason_in(visit.language, reason))
     if isinstance(error, TooManyRequestsError):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response

@@ -3,18 +3,22 @@
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chalicelib.admin.views import notification as notification_page
 from chalicelib.domain.results import Permanent
+from chalicelib.services import frequencies
+from chalicelib.services.content import Content
+from chalicelib.services.frequencies import Wanted
 from chalicelib.services.rights import Role
 from chalicelib.services.send_again import SETTLED_AFTER_SECONDS
 from chalicelib.tables.dispatches import Dispatch
 from chalicelib.tables.notifications import Notification
 from tests.support.api import set_api_clock
 from tests.support.aws import World
-from tests.support.factories import START, address_of, user_id, user_ids
+from tests.support.factories import SHOP, START, address_of, user_id, user_ids
 from tests.support.panel import Browser, Shown, visitor
 
 SCRIPT = "<script>alert(1)</script>"
@@ -322,6 +326,24 @@ def test_the_variables_of_a_template_are_changed(world: World, browser: Browser)
     }  # fmt: skip
     refused = browser.post(path_of(dispatch, "change"), fields | {"variables.place": ""})
     assert (refused.status, 'id="e-variables.place"' in refused.html) == (422, True)
+
+
+def test_the_dispatches_of_a_frequency(world: World, browser: Browser) -> None:
+    world.knows(user_ids(2))
+    users = [UUID(user) for user in user_ids(2)]
+    wanted = Wanted(content=Content("mail", "News", "New."), users=users, timing={"period": 60})
+    frequencies.create("often", wanted, SHOP, world.clock())
+    world.live(25 * 60)
+    notification = world.table("NOTIFICATIONS_TABLE")[0]["id"]
+    shown = browser.get(f"/admin/notifications/{notification}")
+    assert shown.html.count('data-label="Due"') == 20
+    assert offered(shown) == {"new"}, "what a frequency sends is ended by the frequency"
+    older = browser.get(f"/admin/notifications/{notification}/dispatches")
+    found = re.search(r'rel="next" href="(?:\.\./)+([^"]+)"', older.html)
+    assert found
+    assert 0 < browser.get("/" + found[1].replace("&amp;", "&")).html.count('data-label="Due"') < 20
+    assert browser.post(f"/admin/notifications/{notification}/cancel").status == 409
+    assert len(shown.html.encode()) < 100_000
 
 
 # Recipients

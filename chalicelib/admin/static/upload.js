@@ -196,14 +196,15 @@
     const wrapper = element("div", undefined, "table");
     const table = wrapper.appendChild(element("table", undefined, "rows"));
     table.appendChild(element("caption", wordsOf(box, "bad-lines")));
-    const names = ["line", "field", "reason"].map((each) => wordsOf(box, each));
+    const fields = errors.some((each) => each.field) ? ["line", "field", "reason"] : ["line", "reason"];
     const head = table.appendChild(element("thead")).appendChild(element("tr"));
-    names.forEach((each) => head.appendChild(element("th", each)).setAttribute("scope", "col"));
+    fields.forEach((each) => head.appendChild(element("th", wordsOf(box, each))).setAttribute("scope", "col"));
     const rows = table.appendChild(element("tbody"));
     errors.slice(0, MOST_SHOWN).forEach((each) => {
       const row = rows.appendChild(element("tr"));
-      [number(each.line), each.field || "", each.reason].forEach((text, place) => {
-        row.appendChild(element("td", text)).setAttribute("data-label", names[place]);
+      fields.forEach((name) => {
+        const cell = element("td", name === "line" ? number(each.line) : each[name] || "");
+        row.appendChild(cell).setAttribute("data-label", wordsOf(box, name));
       });
     });
     const more = run.rejected - Math.min(errors.length, MOST_SHOWN);

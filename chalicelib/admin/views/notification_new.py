@@ -1,7 +1,7 @@
 """A new notification: written, looked at as its recipients will see it, then sent."""
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 from markupsafe import Markup
@@ -23,13 +23,16 @@ from chalicelib.admin.visits import HEADERS, Visit
 from chalicelib.api.notifications import NewNotification, SubmitHeaders
 from chalicelib.channels import CHANNELS
 from chalicelib.observability import follow
-from chalicelib.services import audiences, submit, templates
+from chalicelib.services import audiences, submit
 from chalicelib.services.errors import InvalidFieldError
 from chalicelib.services.rights import Access
 from chalicelib.services.send_times import check_send_at
 from chalicelib.settings import LOCALES
 from chalicelib.tables.audience_headers import AudienceState
 from chalicelib.templating.catalogue import DEFAULT
+
+if TYPE_CHECKING:
+    from chalicelib.services.templates import Preview
 
 section = Section("notifications")
 
@@ -49,6 +52,8 @@ _NOT_CARRIED = frozenset({"csrf", "key", "locale", "back", "leave_out", "users",
 @section.page("/notifications/new", access=Access.SEND)
 def show_form(visit: Visit) -> Response:
     """The form; to the form itself, when another template is chosen, only the fields of that."""
+    from chalicelib.services.templates import all_templates
+
     wanted = visit.form.text("template") if visit.form.has("template") else visit.query.get("template", "")
     if visit.is_fragment:
         return visit.show(
@@ -71,7 +76,7 @@ def show_form(visit: Visit) -> Response:
         begun=start,
         written_by=written_by,
         channels=[(each, each) for each in CHANNELS],
-        templates=[each for versions in templates.all_templates() for each in versions],
+        templates=[each for versions in all_templates() for each in versions],
         audiences=_audiences(visit, start),
         bad=bad_lines(visit),
         limits=_limits(),
@@ -115,8 +120,11 @@ def look(visit: Visit) -> Response:
     )
 
 
-def _looks(body: NewNotification) -> list[templates.Preview]:
-    return templates.preview(body.template or DEFAULT, body.content, LOCALES)
+def _looks(body: NewNotification) -> "list[Preview]":
+    # Who sends no templates does not load what they need.
+    from chalicelib.services.templates import preview
+
+    return preview(body.template or DEFAULT, body.content, LOCALES)
 
 
 def _carried(visit: Visit, recipients: Recipients) -> list[tuple[str, str]]:
