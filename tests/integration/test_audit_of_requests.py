@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from chalicelib.admin.declaring import View
 from chalicelib.admin.views.audit import ACTIONS, KINDS
 from chalicelib.api.examples import USER
 from chalicelib.api.resources import ENDPOINTS
@@ -20,6 +21,8 @@ from chalicelib.tables.unsubscribes import add_scope, remove_scope
 from tests.support.api import Answer, Api
 from tests.support.aws import SECRETS, World, use_test_account
 from tests.support.example_requests import PASSWORD, ExampleRequest, example_request
+from tests.support.panel import visitor
+from tests.support.panel_examples import Examples, views
 
 ADMINISTRATOR = Principal("administrator", "boss")
 
@@ -158,3 +161,33 @@ def _texts(value: Any) -> Iterator[str]:
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value) for name, value in entry.items()}
+
+
+@pytest.mark.parametrize("view", list(views("POST")), ids=lambda view: view.name)
+def test_an_action_of_the_panel_that_changes_something_leaves_an_entry(world: World, view: View) -> None:
+    """With an empty form: what needs one is refused, and changes nothing."""
+    manager, path = visitor(), Examples().path_of(view)
+    csrf, before = manager.csrf(), kept(world)
+    known = {each["id"] for each in entries(world)}
+    shown_page = manager.post(path, {}, csrf=csrf, text=b"" if view.takes_text else None)
+    assert shown_page.status < 500
+    made = [each for each in entries(world) if each["id"] not in known]
+    assert bool(made) == (kept(world) != before), made
+    for entry in made:
+        assert (entry["who"], entry["via"]) == ("administrator:manager", "panel")
+        assert entry["request_id"]
+        CHANGED_BY_PANEL.add(str(entry["kind"]))
+
+
+def test_there_were_such_actions() -> None:
+    assert {"administrator", "application", "audience", "contact", "notification"} <= CHANGED_BY_PANEL
+
+
+CHANGED_BY_PANEL: set[str] = set()
+"""The kinds of which the test before has seen an entry."""
+
+
+def kept(world: World) -> dict[str, list[str]]:
+    """What stands in the tables, but for what is counted, and the log itself."""
+    left_out = {"AUDIT_TABLE", "ATTEMPTS_TABLE", "ACTIVITY_TABLE"}
+    return {table: sorted(map(str, world.table(table))) for table in world.tables if table not in left_out}

@@ -47,7 +47,7 @@ KINDS = {
     "suppression": _("Suppression"),
     "table": _("Table"),
     "telegram bot": _("Telegram bot"),
-    "unsubscribe": _("Unsubscribe"),
+    "unsubscribe": _("User's refusal"),
     "user": _("User"),
 }
 """What is changed. A test compares these and the next with what the services say."""
@@ -164,7 +164,8 @@ def _changes(visit: Visit, entry: AuditEntry) -> Iterator[tuple[str, Markup | st
     for name in dict.fromkeys([*before, *after]):
         was, is_now = (_shown(visit, name, each.get(name), left) for each in (before, after))
         left = max(left - len(was) - len(is_now), 0)
-        yield name, was, is_now
+        if was or is_now:
+            yield name, was, is_now
 
 
 def _shown(visit: Visit, name: str, value: Any, left: int) -> Markup | str:
