@@ -15,6 +15,7 @@ from chalicelib.services.rights import Role
 from chalicelib.tables.suppressions import suppress
 from chalicelib.tables.unsubscribes import find
 from tests.support.api import set_api_clock
+from tests.support.audited import BY_MANAGER, audited, audited_text
 from tests.support.aws import World
 from tests.support.factories import START, address_of, user_id, user_ids
 from tests.support.panel import Browser, Shown, visitor
@@ -285,3 +286,19 @@ def test_who_is_erased_was_meant_to_be(world: World, browser: Browser) -> None:
     row = find(ANNA)
     assert row is not None
     assert row.is_tombstone
+
+
+def test_what_is_done_here_is_in_the_audit_log_without_an_address(browser: Browser) -> None:
+    browser.post(path_of(), WHOLE)
+    browser.post(path_of(), WHOLE | {"email": "wrong"})
+    browser.post(path_of(ANNA, "delete"))
+    imported(browser, f"user_id,email\n{ANNA},carl@example.com\n{BORIS},dora@example.com\n")
+    browser.post(f"/admin/users/{ANNA}/erase")
+    browser.post(f"/admin/users/{ANNA}/erase", {"agreed": "on"})
+    assert audited() == [
+        (BY_MANAGER, "put", "contact", ANNA),
+        (BY_MANAGER, "deleted", "contact", ANNA),
+        (BY_MANAGER, "imported", "contact", "many"),
+        (BY_MANAGER, "erased", "user", ANNA),
+    ]
+    assert "example.com" not in audited_text()

@@ -9,6 +9,7 @@ from chalicelib.services.rights import Role
 from chalicelib.services.suppression_list import find_suppression
 from chalicelib.tables.suppressions import forget_address, lift, suppress, suppression_id
 from tests.support.api import set_api_clock
+from tests.support.audited import BY_MANAGER, audited
 from tests.support.aws import World
 from tests.support.factories import START
 from tests.support.panel import Browser, Shown, visitor
@@ -84,6 +85,7 @@ def test_one_tells_why_and_since_when_and_is_lifted(world: World, browser: Brows
     assert f"{ID}/lift" not in done.html
     assert listed(browser.get(LIST)) == []
     assert browser.post(f"{LIST}/{ID}/lift").status == 200
+    assert audited() == [(BY_MANAGER, "lifted", "suppression", ID)]
 
 
 @pytest.mark.parametrize("wanted", ["0" * 32, "filter%23mail%230", "x", "a" * 3_000, ID.upper()])

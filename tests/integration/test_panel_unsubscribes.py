@@ -7,6 +7,7 @@ import pytest
 from chalicelib.services.rights import Role
 from chalicelib.tables.unsubscribes import ERASED_AGAIN_AFTER_SECONDS, Unsubscribe, find
 from tests.support.api import set_api_clock
+from tests.support.audited import BY_MANAGER, audited
 from tests.support.aws import World
 from tests.support.factories import START, user_id, user_ids
 from tests.support.panel import Browser, visitor
@@ -159,3 +160,14 @@ def test_who_has_just_subscribed_again_leaves_no_empty_end(world: World, browser
     page = browser.get(LIST)
     assert "None on this page" in page.text
     assert 'rel="next"' in page.html
+
+
+def test_what_is_done_here_is_in_the_audit_log(browser: Browser) -> None:
+    browser.post(LIST, {"user_id": ANNA, "channel": "mail"})
+    browser.post(LIST, {"user_id": ANNA, "channel": "mail"})
+    browser.post(LIST, {"user_id": ANNA, "channel": "pigeon"})
+    browser.post(f"{LIST}/{ANNA}/subscribe", {"channel": "mail"})
+    assert audited() == [
+        (BY_MANAGER, "unsubscribed", "unsubscribe", ANNA),
+        (BY_MANAGER, "subscribed", "unsubscribe", ANNA),
+    ]
