@@ -221,6 +221,19 @@ def test_failed_ones_are_listed_with_their_reasons_and_sent_again(world: World) 
     assert "Nobody was sent to again" in sender.post(action).text
 
 
+def test_looking_for_failures_costs_so_much_at_most(world: World) -> None:
+    for number in range(operations.NOTIFICATIONS + 2):
+        world.submit([user_id(number + 1)])
+    failed(world, *user_ids(30))
+    manager = visitor()
+    world.database.requests.clear()
+    assert manager.get(FAILURES).status == 200
+    most = Counter(Query=1, GetItem=1, BatchGetItem=1)
+    for _ in range(operations.NOTIFICATIONS):  # its dispatches, and who of each has failed
+        most += Counter(Query=1 + operations.DISPATCHES, BatchGetItem=1 + operations.DISPATCHES)
+    assert Counter(world.database.requests) <= most
+
+
 def test_who_has_just_failed_is_left_for_the_next_time(world: World) -> None:
     world.knows([user_id(1)])
     world.channel.answers = {address_of(user_id(1)): [Permanent("no")]}
