@@ -82,7 +82,7 @@ def test_an_installation_that_has_done_nothing_says_so(world: World) -> None:
     shown = visitor().get(PAGE)
     assert "Nothing in the last hour" in shown.text
     assert cells(shown, "queues") == {
-        f"{stage}, {lane}": ["0", "0", "0", "–", "0"]
+        f"{stage}, {lane} lane": ["0", "0", "0", "–", "0"]
         for lane in ("express", "regular")
         for stage in ("Fan-out", "Delivery")
     }
@@ -99,9 +99,9 @@ def test_what_lies_in_queues_and_among_the_dead_letters(world: World, ages: Ages
     world.submit([user_id(1)], is_express=True)
     world.queues.put("DELIVERY_EXPRESS_DEAD_QUEUE_URL", "{}")
     found = cells(visitor().get(PAGE), "queues")
-    assert found["Fan-out, express"] == ["1", "0", "0", "not told", "0"]
-    assert found["Delivery, regular"] == ["100", "0", "50", "not told", "0"]
-    assert found["Delivery, express"] == ["0", "0", "0", "–", "1 oldest not told"]
+    assert found["Fan-out, express lane"] == ["1", "0", "0", "not told", "0"]
+    assert found["Delivery, regular lane"] == ["100", "0", "50", "not told", "0"]
+    assert found["Delivery, express lane"] == ["0", "0", "0", "–", "1 oldest not told"]
 
 
 def test_cloudwatch_tells_the_age_and_is_asked_once_a_minute(world: World, ages: Ages) -> None:
@@ -109,11 +109,11 @@ def test_cloudwatch_tells_the_age_and_is_asked_once_a_minute(world: World, ages:
     world.submit([user_id(1)])
     manager = visitor()
     for _ in range(3):
-        assert cells(manager.get(PAGE), "queues")["Fan-out, regular"] == ["1", "0", "0", "6 min", "0"]
+        assert cells(manager.get(PAGE), "queues")["Fan-out, regular lane"] == ["1", "0", "0", "6 min", "0"]
     assert ages.asked == 1
     world.clock.advance(61)
     ages.error = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetMetricData")
-    assert cells(manager.get(PAGE), "queues")["Fan-out, regular"] == ["1", "0", "0", "not told", "0"]
+    assert cells(manager.get(PAGE), "queues")["Fan-out, regular lane"] == ["1", "0", "0", "not told", "0"]
     assert ages.asked == 2
 
 
@@ -121,8 +121,8 @@ def test_a_queue_that_does_not_answer_is_named_and_the_rest_is_shown(world: Worl
     world.queues.down = {world.queues.url("DELIVERY_REGULAR_QUEUE_URL")}
     shown = visitor().get(PAGE)
     assert shown.status == 200
-    assert cells(shown, "queues")["Delivery, regular"] == ["does not answer", "does not answer"]
-    assert cells(shown, "queues")["Fan-out, regular"] == ["0", "0", "0", "–", "0"]
+    assert cells(shown, "queues")["Delivery, regular lane"] == ["does not answer", "does not answer"]
+    assert cells(shown, "queues")["Fan-out, regular lane"] == ["0", "0", "0", "–", "0"]
 
 
 def test_what_waits_is_shown_with_the_oldest(world: World) -> None:
@@ -132,8 +132,8 @@ def test_what_waits_is_shown_with_the_oldest(world: World) -> None:
     world.fan_out()
     world.clock.advance(300)
     text = visitor().get(PAGE).text
-    assert "Unsent, regular 3 oldest 5 min" in text
-    assert "Unsent, express 0 Pending" in text
+    assert "Unsent, regular lane 3 oldest 5 min" in text
+    assert "Unsent, express lane 0 Pending" in text
 
 
 def test_sent_and_failed_are_charted_by_the_minute_and_told_by_channel_and_reason(world: World) -> None:
@@ -143,7 +143,7 @@ def test_sent_and_failed_are_charted_by_the_minute_and_told_by_channel_and_reaso
     world.settle()
     shown = visitor().get(PAGE)
     # channel: accepted, sent, failed, tried again, unsent, wrong contact, unsubscribed
-    assert cells(shown, "channels") == {"mail, regular": ["5", "4", "refused 1", "0", "0", "0", "0"]}
+    assert cells(shown, "channels") == {"mail, regular lane": ["5", "4", "refused 1", "0", "0", "0", "0"]}
     assert re.findall(r'class="bar-sent".*?<title>\S+ UTC: (\d+)</title>', shown.html) == ["4"]
     assert re.findall(r'class="bar-failed".*?<title>\S+ UTC: (\d+)</title>', shown.html) == ["1"]
     rows = re.findall(r"<tr><td><time.*?</tr>", shown.html)
@@ -219,6 +219,19 @@ def test_failed_ones_are_listed_with_their_reasons_and_sent_again(world: World) 
     rows = [UsersNotification.one(user_id(each), dispatch.id, consistent=True) for each in (1, 2)]
     assert [row and row.status for row in rows] == ["unsent", "unsent"]
     assert "Nobody was sent to again" in sender.post(action).text
+
+
+def test_looking_for_failures_costs_so_much_at_most(world: World) -> None:
+    for number in range(operations.NOTIFICATIONS + 2):
+        world.submit([user_id(number + 1)])
+    failed(world, *user_ids(30))
+    manager = visitor()
+    world.database.requests.clear()
+    assert manager.get(FAILURES).status == 200
+    most = Counter(Query=1, GetItem=1, BatchGetItem=1)
+    for _ in range(operations.NOTIFICATIONS):  # its dispatches, and who of each has failed
+        most += Counter(Query=1 + operations.DISPATCHES, BatchGetItem=1 + operations.DISPATCHES)
+    assert Counter(world.database.requests) <= most
 
 
 def test_who_has_just_failed_is_left_for_the_next_time(world: World) -> None:
