@@ -3,9 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+
+if TYPE_CHECKING:
+    from tests.support.deployment import Deployment
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
@@ -19,6 +24,8 @@ OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 WIDTH, HEIGHT = 1280, 900
+TELL_REFUSALS = """document.addEventListener('securitypolicyviolation', event =>
+  console.error(`refused by the policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +52,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     """A page; at its end nothing may have been asked of others, and nothing stand in the console."""
-    page, complaints = context.new_page(), []
+    with watched(context) as (page, complaints):
+        yield page
+        assert complaints == []
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and a list that grows by all it does wrong: what its policy refuses, too."""
+    complaints: list[str] = []
 
     def only_here(route: Route) -> None:
         if route.request.url.startswith(("http://127.0.0.1:", "http://localhost:")):
@@ -59,7 +74,19 @@ def page(context: BrowserContext) -> Iterator[Page]:
             complaints.append(f"{message.type}: {message.text}")
 
     context.route("**/*", only_here)
+    context.add_init_script(TELL_REFUSALS)
+    page = context.new_page()
     page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(f"thrown: {error}"))
-    yield page
-    assert complaints == []
+    yield page, complaints
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def services(vestnik: "Deployment") -> Iterator[None]:
+    """The services in this process, upon the deployed stack, as the operator's commands have them."""
+    from tests.support.deployed_services import as_a_function  # what other tests need not load
+
+    vestnik.deploy()
+    with as_a_function(vestnik):
+        yield

@@ -76,7 +76,7 @@ def world() -> Iterator[World]:
 def examples(world: World) -> Examples:
     """Everything there is, with a hostile text wherever one may stand."""
 
-    def settle() -> None:
+    def settle(_: str) -> None:
         world.clock.now = max(world.clock.now, utc_now())
         world.settle()
 

@@ -41,11 +41,11 @@ class Examples:
 
     Args:
         say: From the name of a field to what stands in it, wherever a text may stand.
-        settle: Has everything sent that waits to be.
+        settle: Has a notification sent, by its id.
     """
 
     say: Callable[[str], str] = "Example of a {}".format
-    settle: Callable[[], object] = lambda: None
+    settle: Callable[[str], object] = lambda _: None
     _made: dict["Make", str] = field(default_factory=dict)
 
     def notification(self) -> str:
@@ -56,7 +56,7 @@ class Examples:
             users=[UUID(KNOWN), UUID(UNKNOWN)],
         )  # fmt: skip
         found = submit.submit(asked, BORIS, utc_now()).notification.id
-        self.settle()
+        self.settle(found)
         return found
 
     def scheduled(self) -> str:
