@@ -6,6 +6,7 @@ They run against the very tables and queues of a deployed stack, by the same ser
 import argparse
 import getpass
 import json
+import logging
 import math
 import os
 import sys
@@ -287,6 +288,21 @@ def acting_operator() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def logging_aside() -> Iterator[None]:
+    """Have what services log go to stderr: what a command prints is for people and programs."""
+    from chalicelib.observability import logger
+
+    handlers = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
+    before = [(each, each.setStream(sys.stderr)) for each in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in before:
+            if stream is not None:
+                handler.setStream(stream)
+
+
 def main() -> None:
     """Run a command; what is refused, or cannot be reached, is one line and exit code 1."""
     options = _arguments().parse_args()
@@ -296,7 +312,7 @@ def main() -> None:
     try:
         if options.needs_stack:
             use_stack(options.stack_name, options.endpoint_url)
-        with acting_operator():
+        with acting_operator(), logging_aside():
             print(options.run(options))
     except (RefusedError, DeploymentError) as error:
         sys.exit(f"error: {error}")

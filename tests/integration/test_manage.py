@@ -1,6 +1,7 @@
 """The operator's commands: what they print, and that a refusal is one line."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from chalicelib.directory.tokens import user_id_of
 from chalicelib.domain import times
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import later, utc_now
+from chalicelib.observability import logger
 from chalicelib.services import export, send_again
 from chalicelib.services.errors import NotAuthenticatedError
 from infra import manage
@@ -41,6 +43,22 @@ def test_an_administrator_and_a_token(
     assert principal(basic("anna", password), utc_now()).name == "anna"
     token = run(monkeypatch, capsys, "token", "anna").strip()
     assert principal(f"Bearer {token}", utc_now()).name == "anna"
+
+
+def test_what_is_logged_is_no_part_of_what_is_printed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (handler,) = (each for each in logger.handlers if isinstance(each, logging.StreamHandler))
+    before = handler.setStream(sys.stdout)
+    try:
+        monkeypatch.setattr(sys, "argv", ["manage", "create-administrator", "anna"])
+        manage.main()
+        printed = capsys.readouterr()
+        assert handler.stream is sys.stdout
+    finally:
+        handler.setStream(before or sys.__stdout__)
+    assert printed.out.splitlines()[0] == "administrator anna"
+    assert '"action":"created","kind":"administrator"' in printed.err
 
 
 def test_administrators_have_roles_are_listed_and_changed(
