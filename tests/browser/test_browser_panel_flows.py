@@ -16,7 +16,7 @@ from tests.browser.conftest import HEIGHT, WIDTH, watched
 from tests.support.deployment import Deployment, Person, people
 from tests.support.panel import PASSWORD
 from tests.support.panel_examples import unused
-from tests.support.panel_pages import log_in
+from tests.support.panel_in_browser import log_in
 from tests.support.smtp import ScriptedSmtp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
