@@ -182,6 +182,10 @@ browser-libraries: $(READY) ## Fetch Swagger UI and Redoc anew, from npm package
 cost: $(READY) ## Count what a dispatch costs, beside its limits and in money; writes docs/costs.md
 	@$(RUN) -m tests.cost.report
 
+.PHONY: screenshots
+screenshots: $(READY) $(EMULATOR_READY) ## Take the pictures of the panel anew (docs/panel/), from an emulator with things to look at
+	@$(RUN) -m tests.browser.screenshots
+
 .PHONY: clean
 clean: ## Remove what is built and cached; environments (.venv*) and data (.local) stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -28,10 +28,15 @@ TELL_REFUSALS = """document.addEventListener('securitypolicyviolation', event =>
   console.error(`refused by the policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
 
 
+def chromium() -> str | None:
+    """Where Chromium is, if it is installed."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium. In CI it has to be there."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = chromium()
     if program is None:
         if os.environ.get("CI"):
             pytest.fail(f"none of {', '.join(PROGRAMS)} is installed", pytrace=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.services.tick import PART
-from tests.cost import bill, recurring, scenarios
+from tests.cost import bill, panel_costs, recurring, scenarios
 from tests.cost.ledger import Amount, Ledger, Line
 from tests.cost.limits import FIXED, SLOPE, exceeded
 from tests.cost.scenarios import Recording
@@ -19,6 +19,9 @@ SMALL, MIDDLE, LARGE = 1, 100, 1_100
 
 MANY = 1_000
 """Frequencies."""
+
+IN_LISTS = 60
+"""Of each kind, more than a page."""
 
 MINUTES_IN_AN_HOUR = 60
 RUNS_IN_A_MONTH = MINUTES_IN_AN_HOUR * bill.price_list().assumed("month_hours")
@@ -323,6 +326,21 @@ def _within(ledger: Ledger, limit: Amount) -> str:
     return f"over ({'; '.join(over)}) the" if over else "within the"
 
 
+def panel_section() -> str:
+    """What a page of the panel asks for."""
+    rows = []
+    for path, (first, then) in panel_costs.costs(IN_LISTS).items():
+        most = panel_costs.LOOKS_THROUGH.get(path)
+        rows.append([f"`/admin{path}`", *([f"at most {most}"] * 2 if most else [str(first), str(then)])])
+    return _section(
+        "The panel",
+        f"Requests to AWS for a page with {IN_LISTS} of each kind in the tables: the first time that a"
+        " function is asked for it, and again. They are no more for three times as many"
+        " (`tests/integration/test_costs_panel.py`).",
+        _table(["", "the first time", "again"], rows),
+    )
+
+
 def prices_section() -> str:
     """The list prices and the assumptions."""
     known = bill.price_list()
@@ -358,6 +376,7 @@ SECTIONS: Sequence[Callable[[], str]] = (
     partial(recurring_section, Lane.REGULAR),
     partial(recurring_section, Lane.EXPRESS),
     idle_section,
+    panel_section,
     prices_section,
 )
 

@@ -20,6 +20,7 @@ LOG_ALLOWANCE = 1.5
         report.others_section,
         report.rights_section,
         report.idle_section,
+        report.panel_section,
         report.prices_section,
     ],
 )
@@ -39,6 +40,7 @@ def test_the_document_has_nothing_else() -> None:
         "Runs and times, the regular lane",
         "Runs and times, the express lane",
         "An idle hour",
+        "The panel",
         "Prices and assumptions",
     ]
     assert len(headings) == len(report.SECTIONS)
