@@ -66,7 +66,8 @@ def answer(section: Section, view: View, request: Request, path: dict[str, str])
     """Work a request; whatever comes of it is a page."""
     context = request.context or {}
     request_id = str(context.get("requestId") or uuid4())
-    with about(request_id=request_id):
+    # (What is followed within, a notification that is made, is no longer named after it.)
+    with about(request_id=request_id, notification=None):
         visit = _visit(section, request)
         response = _answer(view, visit, request, path, request_id)
         status = int(response.status_code)
@@ -213,7 +214,9 @@ def _know(view: View, visit: Visit, request: Request) -> None:
         if not view.is_open:
             raise
         return
-    if (renewed := renew(visit.session, visit.now)) is not None:
+    # What a page asks for by itself, again and again, is nobody who is there.
+    is_by_itself = visit.is_fragment and view.method == "GET"
+    if not is_by_itself and (renewed := renew(visit.session, visit.now)) is not None:
         set_session(visit, renewed)
 
 

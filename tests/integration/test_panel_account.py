@@ -126,6 +126,14 @@ def test_a_session_ends_when_it_is_not_used(world: World, anna: Browser) -> None
     assert not is_logged_in(anna)
 
 
+def test_what_a_page_asks_for_by_itself_keeps_no_session(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    for _ in range(2):
+        world.clock.advance(31 * 60)
+        anna.get("/admin/account", {"HX-Request": "true"})
+    assert not is_logged_in(anna)
+
+
 def test_a_session_ends_after_its_hours_however_it_is_used(world: World, anna: Browser) -> None:
     anna.log_in("anna")
     for _ in range(14):
