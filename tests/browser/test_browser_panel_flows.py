@@ -16,7 +16,7 @@ from tests.browser.conftest import HEIGHT, WIDTH, watched
 from tests.support.deployment import Deployment, Person, people
 from tests.support.panel import PASSWORD
 from tests.support.panel_examples import unused
-from tests.support.panel_in_browser import log_in
+from tests.support.panel_in_browser import grave, log_in
 from tests.support.smtp import ScriptedSmtp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -112,6 +112,12 @@ def test_a_notification_is_written_looked_at_sent_and_copied(
     for language in ("en", "ru"):
         look = page.frame_locator(f"iframe[name=look-{language}]")
         expect(look.locator("h1")).to_have_text(title, timeout=PATIENCE_MS)
+    page.emulate_media(color_scheme="dark")
+    assert grave(page) == []
+    # A mail has its colours of the night then, which a white ground would hide.
+    ground = page.locator("iframe[name=look-en]").evaluate("each => getComputedStyle(each).backgroundColor")
+    assert ground != "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="light")
     page.locator("button[name=back]").click()
     expect(page.locator("[name=title]")).to_have_value(title)
 

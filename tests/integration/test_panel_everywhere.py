@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from chalicelib.admin.declaring import View
 from chalicelib.admin.sections import SECTIONS
+from chalicelib.api.resources import ENDPOINTS
 from chalicelib.domain.results import Permanent
 from chalicelib.domain.times import utc_now
 from chalicelib.services.rights import Access, Role, administrator, has
@@ -303,8 +304,32 @@ def test_a_form_that_is_empty_is_done_or_refused(view: View, examples: Examples)
         check_html(shown.html)
 
 
-@pytest.mark.parametrize("view", ACTIONS, ids=named)
-def test_who_may_act_may_see_what_for(view: View) -> None:
-    """An action that changes something is not for everybody who looks."""
-    own = view.path.startswith(("/account", "/log", "/language"))
-    assert own or view.access not in (Access.ANYONE, Access.READ, Access.LOOK), view.path
+# Whose rights they are
+
+OWN = ("account", "login", "logout", "language", "")
+"""Beginnings of paths of what is about the visitor, for which the API has its tokens."""
+
+OF_API = {"frequencies": "notification_frequencies", "operations": "notifications", "new": "applications"}
+"""Where the API has another name than the path of the panel begins with."""
+
+
+def roles_of(access: Access) -> frozenset[Role]:
+    return frozenset(role for role in Role if has(access, administrator(str(role), role)))
+
+
+@pytest.mark.parametrize("view", [*PAGES, *ACTIONS], ids=named)
+def test_who_may_is_who_may_by_the_api(view: View) -> None:
+    part = view.path.strip("/").partition("/")[0]
+    if part in OWN:
+        assert view.access in (Access.ANYONE, Access.LOOK)
+        return
+    prefix = f"/api/v1/{OF_API.get(part, part)}/"
+    changes = {True: ("POST", "PUT", "PATCH", "DELETE"), False: ("GET", "POST", "PUT", "PATCH", "DELETE")}
+    by_api = {
+        roles_of(each.access)
+        for each in ENDPOINTS
+        if f"{each.path.rstrip('/')}/".startswith(prefix) and each.method in changes[view.method == "POST"]
+    }
+    if part == "operations" and view.method == "GET":
+        by_api |= {roles_of(Access.LOOK)}  # what `top` shows, which the API does not
+    assert roles_of(view.access) in by_api, (view.path, by_api)
