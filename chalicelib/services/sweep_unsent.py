@@ -23,7 +23,7 @@ from chalicelib.services.addressing import delivery_to, suppressed_of
 from chalicelib.services.counting import count_all, counts_of
 from chalicelib.services.erasure import erase_rows
 from chalicelib.services.stopping import cancel_stopped, frequencies_of, is_stopped
-from chalicelib.tables.base import Table, in_parallel
+from chalicelib.tables.base import connect_tables, in_parallel
 from chalicelib.tables.dispatches import Dispatch, read_dispatches
 from chalicelib.tables.frequencies import Frequency
 from chalicelib.tables.progress import clear_unsent_letter, set_letters
@@ -121,8 +121,7 @@ def sweep_unsent(
     kept_back = TIME_KEPT_BACK_SECONDS + directory().longest_seconds
     left, parts = settings.current().unsent_per_minute, 1
     age: float | None = None
-    for model in Table.__subclasses__():
-        model.table()  # connected before the threads start
+    connect_tables()  # before the threads start
     while left > 0 and remaining_seconds() >= kept_back:
         marks = unsent_marks(lane, min(left, PART * parts))
         keys = keys_due(marks, clock())

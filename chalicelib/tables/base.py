@@ -117,6 +117,13 @@ def forget_connections() -> None:
         model._connection = None
 
 
+def connect_tables() -> None:
+    """Connect every table that this function is told of: threads must not do it, several at once."""
+    for model in Table.__subclasses__():
+        if model.table_variable in os.environ:
+            model.table()
+
+
 class Table(Model):
     """The base of the models. A subclass names the environment variable that holds its table's name."""
 

@@ -78,6 +78,20 @@ Row = dict[str, Any]
 loaders.create_loader = cache(loaders.create_loader)
 
 
+API_ONLY = ("AUDIT_TABLE",)
+"""What only the API's function is told."""
+
+
+@contextmanager
+def as_a_worker() -> Iterator[None]:
+    """Have the environment of a function that does not serve the API: that is told less."""
+    kept = {name: os.environ.pop(name) for name in API_ONLY if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
 def use_test_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's own AWS account, and nothing of a running emulator."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -507,18 +521,21 @@ class World:
 
     def tick(self) -> dict[str, int]:
         """What the rule does each minute; what it sends lies in the fan-out queues."""
-        counts: dict[str, int] = tick.tick(RULE_EVENT, Invocation(self.clock, FUNCTION_SECONDS))
+        with as_a_worker():
+            counts: dict[str, int] = tick.tick(RULE_EVENT, Invocation(self.clock, FUNCTION_SECONDS))
         self.check()
         return counts
 
     def sweep(self, seconds: float = FUNCTION_SECONDS) -> dict[str, int]:
-        counts: dict[str, int] = sweep.sweep(RULE_EVENT, Invocation(self.clock, seconds))
+        with as_a_worker():
+            counts: dict[str, int] = sweep.sweep(RULE_EVENT, Invocation(self.clock, seconds))
         self.check()
         return counts
 
     def invoke(self, handler: Any, variable: str, bodies: Sequence[str], seconds: float) -> set[int]:
         """One invocation with these messages; the indexes of those that it does not acknowledge."""
-        answer = handler(self.event(variable, bodies), Invocation(self.clock, seconds))
+        with as_a_worker():
+            answer = handler(self.event(variable, bodies), Invocation(self.clock, seconds))
         failures = {int(failure["itemIdentifier"][1:]) for failure in answer["batchItemFailures"]}
         assert failures <= set(range(len(bodies)))
         return failures
