@@ -150,6 +150,7 @@ REASONS = (
     _("the audience is complete: its parts cannot be changed any more"),
     _("the audience is deleting: its parts cannot be changed any more"),
     _("the audience has no part yet"),
+    _("an audience has at most {0} parts: {1} are there"),
     _("the audience is just being completed: try again in a minute"),
     _("part {0} has expired: delete this audience and make another"),
     _("an audience has at most {0} users; with this part it had {1}"),

@@ -3,7 +3,8 @@
 open ─▶ completing ─▶ complete ─▶ deleting ─▶ (gone)
 
 The ids of a part lie under a key that has a hash of them in it: two who send the same part at once never mix,
-and what a later one replaces is never read again. Such chunks expire with the open audience. To complete it
+and what a later one replaces is never read again. The parts of a file lie there before the header names
+them, all at once, when the file is here whole. Such chunks expire with the open audience. To complete it
 is to write all ids anew, each once, under the audience's own key: as a dispatch reads them.
 """
 
@@ -23,6 +24,11 @@ from chalicelib.tables.audiences import ByAuthor, Listed
 from chalicelib.tables.base import ConditionFailedError, Table, batch_get
 from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
+_STAGED = " staged"
+
+PASSING = "passing"
+"""In place of its shard: an audience that only holds a form's ids for a while stands in no list of all."""
+
 HEADER = -1
 """The place of the header: no chunk has it."""
 
@@ -40,15 +46,19 @@ class AudienceState(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """What came under one number: how many ids, and the hash of them in their order."""
+    """What came under one number: how many ids, and the hash of them in their order.
+
+    `is_staged`: its ids were there before it had a number.
+    """
 
     number: int
     users: int
     hash: str
+    is_staged: bool = False
 
     @property
     def stored(self) -> str:
-        return f"{self.users} {self.hash}"
+        return f"{self.users} {self.hash}{_STAGED if self.is_staged else ''}"
 
     @property
     def chunks(self) -> int:
@@ -87,13 +97,13 @@ class Audience(Table):
         """The parts that have come, in the order of their numbers."""
         found = []
         for number, stored in self.parts.as_dict().items():
-            users, _, digest = stored.partition(" ")
-            found.append(Part(int(number), int(users), digest))
+            users, _, digest = stored.removesuffix(_STAGED).partition(" ")
+            found.append(Part(int(number), int(users), digest, stored.endswith(_STAGED)))
         return {part.number: part for part in sorted(found, key=lambda part: part.number)}
 
     def key_of(self, part: Part) -> str:
         """Under which key the ids of a part lie."""
-        return f"{self.part}#{part.number}.{part.hash}"
+        return f"{self.part}#{0 if part.is_staged else part.number}.{part.hash}"
 
 
 def new_audience(audience_id: str, author: str, name: str | None, now: datetime) -> Audience:
@@ -122,10 +132,12 @@ def read_header(audience_id: str, now: datetime) -> Audience | None:
     return found if found is not None and is_kept(found.expires_at, now) else None
 
 
-def headers_page(author: str | None, after: str | None, limit: int) -> list[tuple[str, Audience | None]]:
+def headers_page(
+    author: str | None, after: str | None, limit: int, *, newest_first: bool = False
+) -> list[tuple[str, Audience | None]]:
     """Some audiences of one author, or of all, oldest first: the ids, and what is there still."""
     index, keys = (Audience.by_author, [author]) if author else (Audience.listed_index, LISTED)
-    ids = [(entry.part, HEADER) for entry in keys_page(index, keys, after, limit)]
+    ids = [(entry.part, HEADER) for entry in keys_page(index, keys, after, limit, newest_first=newest_first)]
     found = {row.id: row for row in batch_get({Audience: ids}, consistent=True)[Audience]}
     return [(each, found.get(each)) for each, _ in ids]
 
@@ -151,6 +163,34 @@ def set_part(audience: Audience, part: Part) -> Audience:
     except ConditionFailedError as failure:
         found = model.from_raw_data(failure.found)
         if found.by_number.get(part.number) != part:
+            raise
+        return found
+    assert changed is not None
+    return changed
+
+
+def set_parts(audience: Audience, parts: Iterable[Part]) -> Audience:
+    """Have further parts, all or none, in an open audience whose parts are as they were read.
+
+    ConditionFailedError if they are not, unless these stand there already.
+    """
+    model, more = Audience, list(parts)
+    users = sum(part.users for part in more)
+    path, before = Path(["parts"]), audience.parts.as_dict()
+    try:
+        changed = model.change(
+            audience.id,
+            HEADER,
+            actions=[
+                path.set(before | {str(part.number): part.stored for part in more}),
+                model.users.add(users),
+            ],
+            condition=(model.state == AudienceState.OPEN) & (path == before),
+            returning=True,
+        )
+    except ConditionFailedError as failure:
+        found = model.from_raw_data(failure.found)
+        if any(found.by_number.get(part.number) != part for part in more):
             raise
         return found
     assert changed is not None

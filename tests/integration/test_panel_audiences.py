@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from chalicelib.services import audiences
 from chalicelib.services.rights import Role, administrator
-from chalicelib.tables.audience_headers import Audience
+from chalicelib.tables.audience_headers import Audience, Part
 from tests.support.api import set_api_clock
 from tests.support.aws import World
 from tests.support.factories import START, user_id, user_ids
@@ -49,6 +49,12 @@ def send(browser: Browser, audience: str, text: bytes, query: str = "") -> tuple
     shown = browser.post(path, text=text, headers={"HX-Request": "true"})
     is_json = shown.headers["Content-Type"] == "application/json"
     return shown.status, json.loads(shown.html) if is_json else {"problem": shown.text}
+
+
+def take(browser: Browser, audience: str, *staged: str) -> Any:
+    shown = browser.post(f"/admin/audiences/{audience}/parts/taken", text="\n".join(staged).encode())
+    assert shown.status == 200, shown.text
+    return json.loads(shown.html)
 
 
 def test_made_filled_completed_and_deleted(browser: Browser) -> None:
@@ -96,22 +102,72 @@ def test_the_list_filters_and_goes_on_and_stays_small(browser: Browser) -> None:
 
 def test_a_file_comes_in_parts(browser: Browser) -> None:
     audience = an_audience().id
-    users = user_ids(4)
+    users, names = user_ids(4), []
     for part in (1, 2):
         text = "user_id,name\n" + "".join(f"{each},x\n" for each in users[2 * part - 2 : 2 * part])
         path = f"/admin/audiences/{audience}/parts?part={part}&parts=2&first={2 * part}&header=1"
         for _ in range(2):  # the second time after an answer that was lost
             answer = json.loads(browser.post(path, text=text.encode()).html)
+            staged = answer.pop("staged")
             assert answer == {"lines": 2, "imported": 2, "rejected": 0, "errors": []}
+        names.append(staged)
+    assert not stored(audience).by_number, "nobody is in it before the file is here whole"
+    for _ in range(2):
+        assert take(browser, audience, *names) == {"parts": 2}
     assert [part.users for part in stored(audience).by_number.values()] == [2, 2]
 
 
 def test_a_further_file_takes_the_place_of_nothing(browser: Browser) -> None:
     audience = an_audience(users=user_ids(2))
-    shown = browser.get(f"/admin/audiences/{audience.id}")
-    assert f"audiences/{audience.id}/parts?from=2" in shown.html
-    send(browser, audience.id, user_id(3).encode(), "&from=2")
-    assert int(stored(audience.id).users) == 3
+    others = [send(browser, audience.id, user_id(each).encode())[1]["staged"] for each in (3, 4)]
+    for each in others:  # two who have had the page open since before
+        take(browser, audience.id, each)
+    browser.post(f"/admin/audiences/{audience.id}/paste", {"users": user_id(5)})
+    assert [part.users for part in stored(audience.id).by_number.values()] == [2, 1, 1, 1]
+    assert int(audiences.complete(audience.id, ANNA, START).recipients) == 5
+
+
+def test_of_a_file_that_was_broken_off_nobody_is_taken(browser: Browser) -> None:
+    audience = an_audience().id
+    path = f"/admin/audiences/{audience}/parts?part=2&parts=3&first=4&header=0"
+    browser.post(path, text="\n".join(user_ids(3)).encode())
+    _, answer = send(browser, audience, user_id(7).encode())
+    assert take(browser, audience, answer["staged"]) == {"parts": 1}
+    assert int(audiences.complete(audience, ANNA, START).recipients) == 1
+
+
+def test_two_pastes_in_the_same_moment_are_both_taken(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audience = an_audience().id
+    write, others = audiences.set_parts, [[user_id(8), user_id(9)]]
+
+    def late(found: Audience, parts: Iterable[Part]) -> Audience:
+        if others:
+            visitor(Role.MANAGER, now=START).post(
+                f"/admin/audiences/{audience}/paste", {"users": "\n".join(others.pop())}
+            )
+        return write(found, parts)
+
+    monkeypatch.setattr("chalicelib.services.audiences.set_parts", late)
+    browser.post(f"/admin/audiences/{audience}/paste", {"users": user_id(1)})
+    assert int(stored(audience).users) == 3
+    assert int(audiences.complete(audience, ANNA, START).recipients) == 3
+
+
+def test_a_file_of_too_many_parts_is_refused_at_its_first(browser: Browser) -> None:
+    audience = an_audience(users=user_ids(1)).id
+    for parts, status in ((99, 200), (100, 413), (101, 422)):
+        path = f"/admin/audiences/{audience}/parts?part=1&parts={parts}&first=1&header=0"
+        assert browser.post(path, text=user_id(2).encode()).status == status
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"0 " + b"a" * 32 + b" staged", b"\xff"])
+def test_parts_that_were_not_staged_are_not_taken(browser: Browser, text: bytes) -> None:
+    audience = an_audience().id
+    shown = browser.post(f"/admin/audiences/{audience}/parts/taken", text=text)
+    assert shown.status == 422
+    assert not stored(audience).by_number
 
 
 def test_a_bad_line_is_told_and_nothing_is_taken_until_that_is_agreed_to(browser: Browser) -> None:
@@ -127,6 +183,7 @@ def test_a_bad_line_is_told_and_nothing_is_taken_until_that_is_agreed_to(browser
     assert not stored(audience).by_number
     agreed = json.loads(browser.post(path + "&agreed=yes", text=text).html)
     assert (agreed["imported"], agreed["rejected"]) == (2, 2)
+    take(browser, audience, agreed["staged"])
     assert int(stored(audience).users) == 2
 
 
@@ -147,10 +204,14 @@ def test_the_file_of_a_notification_has_at_most_so_many_lines(
     assert begun["upload"] == f"../../admin/audiences/{audience}/parts?for=notification"
     status, answer = send(browser, audience, "\n".join(user_ids(4)).encode(), "&for=notification")
     assert (status, "at most 3 lines" in answer["problem"]) == (413, True)
-    assert send(browser, audience, "\n".join(user_ids(3)).encode(), "&for=notification")[0] == 200
-    path = f"/admin/audiences/{audience}/parts?part=2&parts=2&first=4&header=0&for=notification"
-    assert browser.post(path, text=user_id(9).encode()).status == 413
-    assert int(stored(audience).users) == 3
+    _, first = send(browser, audience, "\n".join(user_ids(3)).encode(), "&for=notification")
+    _, other = send(browser, audience, user_id(9).encode(), "&for=notification")
+    path = f"/admin/audiences/{audience}/parts/taken?for=notification"
+    both = f"{first['staged']}\n{other['staged']}".encode()
+    assert browser.post(path, text=both).status == 413
+    assert not stored(audience).by_number
+    assert browser.post(path, text=first["staged"].encode()).status == 200
+    assert not audiences.listed(ANNA, None, None, 9, START)[0], "what a form holds is no audience to choose"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +223,7 @@ def test_the_file_of_a_notification_has_at_most_so_many_lines(
             "&".join(f"{name}={value}" for name, value in (PLACE | changed).items())
             for changed in (
                 {"part": "0"}, {"part": "101"}, {"part": "x"}, {"first": "-1"}, {"header": "²"},
-                {"from": "101"}, {"from": "x"}, {"first": "9" * 5_000},
+                {"parts": "101"}, {"parts": "x"}, {"first": "9" * 5_000},
             )
         ),
     ],

@@ -94,11 +94,60 @@ def test_a_second_click_sends_nothing_and_a_second_look_does(world: World, brows
     first, second = (browser.post(f"{NEW}/send", carried(looked)) for _ in range(2))
     assert first.path == second.path
     assert len(dispatches(world)) == 1
-    changed = browser.post(f"{NEW}/send", carried(looked) | {"title": "Another"})
-    assert (changed.status, "came before with another body" in changed.text) == (422, True)
-    assert len(dispatches(world)) == 1
     sent(browser, typed())
     assert len(dispatches(world)) == 2
+
+
+@pytest.mark.parametrize("most", [1_000, 1])
+def test_who_goes_back_and_sends_once_more_sends_nothing_twice(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("chalicelib.admin.views.notification_form.CARRIED_IDS", most)
+    form = browser.get(NEW)
+    key = re.search(r'name="key" value="(panel-[^"]+)"', form.html)
+    assert key
+    fields = typed(key=key[1])
+    first, second = sent(browser, fields), sent(browser, fields)
+    assert first.path == second.path
+    assert len(dispatches(world)) == 1
+    back = browser.post(NEW, carried(browser.post(NEW, fields)) | {"back": "yes"})
+    assert key[0] in back.html
+    assert sent(browser, fields | {"title": "Another"}).path != first.path
+    assert len(dispatches(world)) == 2
+
+
+def test_what_is_wrong_puts_no_ids_aside(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.admin.views.notification_form.CARRIED_IDS", 1)
+    assert browser.post(NEW, typed(title="")).status == 422
+    assert not world.table("AUDIENCES_TABLE")
+    looked = browser.post(NEW, typed())
+    rows = world.table("AUDIENCES_TABLE")
+    assert len(rows) > 1
+    assert all(int(each["expires_at"]) < (START + timedelta(days=4)).timestamp() for each in rows)
+    back = browser.post(NEW, carried(looked) | {"back": "yes"})
+    assert "The file that you have sent stays chosen" in back.text
+    assert not audiences.listed(ANNA, None, None, 9, START)[0]
+
+
+def test_the_newest_audiences_are_offered_and_the_chosen_one(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.admin.views.notification_new.CHOSEN_FROM", 1)
+    made = [
+        audiences.make_whole(name, [UUID(user_id(1))], SHOP.author, START + timedelta(minutes=minute))
+        for minute, name in enumerate(("old", "new"))
+    ]
+    offered = browser.get(NEW).html
+    assert (f'value="{made[0].id}"' in offered, f'value="{made[1].id}"' in offered) == (False, True)
+    for change in ({"title": ""}, {"back": "yes"}):
+        shown = browser.post(NEW, typed(way="audience", audience_id=made[0].id) | change)
+        assert f'<option value="{made[0].id}" selected>' in shown.html
+
+
+def test_a_content_id_is_one_line(browser: Browser) -> None:
+    refused(browser.post(NEW, typed(content_id="a\0b")), "content_id", "one line")
 
 
 def test_nothing_is_sent_without_a_look(world: World, browser: Browser) -> None:
@@ -247,12 +296,15 @@ def test_to_an_audience(world: World, browser: Browser) -> None:
 def upload(browser: Browser, *parts: str, agreed: str = "") -> dict[str, str]:
     """Send a file as upload.js does; the fields that it sets."""
     begun = json.loads(browser.post("/admin/audiences/upload", text=b"").html)
-    taken = 0
+    staged = []
     for number, text in enumerate(parts, 1):
         place = f"&part={number}&parts={len(parts)}&first={number}&header=0{agreed}"
         answer = browser.post("/" + begun["upload"].lstrip("./") + place, text=text.encode())
         assert answer.status == 200
-        taken += bool(json.loads(answer.html)["imported"])
+        staged.append(json.loads(answer.html)["staged"])
+    path, taken = "/" + begun["upload"].lstrip("./").replace("?", "/taken?"), 0
+    if any(staged):
+        taken = json.loads(browser.post(path, text="\n".join(staged).encode()).html)["parts"]
     return {"way": "file", "uploaded_id": begun["fields"]["uploaded_id"], "uploaded_parts": str(taken)}
 
 
@@ -263,7 +315,7 @@ def test_to_the_users_of_a_file(world: World, browser: Browser) -> None:
     first, second = (browser.post(f"{NEW}/send", carried(looked)) for _ in range(2))
     assert first.path == second.path
     (dispatch,) = dispatches(world)
-    assert (dispatch["recipients"], dispatch["audience_id"]) == (4, file["uploaded_id"])
+    assert dispatch["recipients"] == 4
 
 
 def test_a_file_that_is_not_here_whole_is_not_sent_to(world: World, browser: Browser) -> None:

@@ -15,9 +15,10 @@
 // "errors": [{"line" (of the file), "field", "reason"}], "html"?: a piece of a page to show below the report}.
 //
 // With `data-begin` that address is asked first, and answers {"upload": ADDRESS, "fields": {name: value}}; the
-// fields are set in the form that the box is in. With `data-agree` nothing of a part with bad lines is taken at
-// first; a button then sends those parts once more, with &agreed=yes. At the end the field `uploaded_parts` is
-// set to the number of parts of which something was taken, what `data-reveal` selects is shown and the page
+// fields are set in the form that the box is in, and emptied when another file is chosen. With `data-agree` nothing of a part with bad lines is taken at
+// first; a button then sends those parts once more, with &agreed=yes. What a part's answer names as `staged` is
+// taken only when all parts are here: those names, one a line, are POSTed to ADDRESS/taken, whose answer has the
+// number of `parts` for the field `uploaded_parts`; what `data-reveal` selects is shown and the page
 // `data-go` is gone to, if nothing is left to agree to; and the box gets `upload:done`.
 "use strict";
 
@@ -239,14 +240,20 @@
       run.rejected += answer.rejected;
       if (answer.rejected) run.bad.push(part);
       run.errors.push(...(answer.errors || []).slice(0, Math.max(MOST_SHOWN - run.errors.length, 0)));
+      if (answer.staged) run.staged.push(answer.staged);
       if (answer.html) run.html.push(answer.html);
       show(box, run);
     }
   }
 
-  function finish(box, run, agreed) {
+  async function finish(box, run, agreed) {
     const report = box.querySelector(".report");
     const isWhole = !box.hasAttribute("data-agree") || agreed || !run.rejected;
+    if (isWhole && run.staged.length) {
+      const answer = await post(box, run, run.address.replace(/(\?|$)/, "/taken$1"), run.staged.join("\n"));
+      run.taken = answer.parts;
+      if (box.dataset.begin) delete box.begun;
+    }
     const said = isWhole ? "done" : "to-agree";
     say(box, wordsOf(box, said, number(run.imported), number(run.rejected)), run.rejected ? "warn" : "good");
     if (run.rejected) report.appendChild(tableOf(box, run));
@@ -259,7 +266,7 @@
       if (box.dataset.reveal) {
         document.querySelectorAll(box.dataset.reveal).forEach((each) => each.removeAttribute("hidden"));
       }
-      if (box.dataset.go) location.assign(box.dataset.go);
+      if (box.dataset.go && run.imported) location.assign(box.dataset.go);
     } else {
       const agree = element("button", wordsOf(box, "agree", number(run.rejected)), "danger");
       agree.type = "button";
@@ -278,7 +285,7 @@
       say(box, wordsOf(box, "choose"), "bad");
       return;
     }
-    const run = { stop: new AbortController(), done: 0, taken: 0, imported: 0, rejected: 0, bad: [], errors: [], html: [] };
+    const run = { stop: new AbortController(), done: 0, taken: 0, imported: 0, rejected: 0, staged: [], bad: [], errors: [], html: [] };
     report.replaceChildren();
     say(box, wordsOf(box, "reading"));
     start.disabled = true;
@@ -293,14 +300,17 @@
         run.done = run.all - again.reduce((sum, part) => sum + part.records.length, 0);
         run.imported = before.imported;
         run.taken = before.taken;
+        run.staged = before.staged.slice();
       } else if (box.dataset.begin) {
-        const begun = await post(box, run, box.dataset.begin, "");
+        // Nothing is in one whose file did not come to its end: the next file can have it.
+        const begun = box.begun || await post(box, run, box.dataset.begin, "");
+        box.begun = begun;
         run.address = new URL(begun.upload, new URL(box.dataset.begin, location.href)).href;
         set(box, begun.fields);
       }
       show(box, run);
       await send(box, run, before ? again : run.parts, Boolean(before));
-      finish(box, run, Boolean(before));
+      await finish(box, run, Boolean(before));
     } catch (error) {
       if (run.stop.signal.aborted) say(box, wordsOf(box, "stopped"), "warn");
       else if (error instanceof Refusal) say(box, error.message, "bad");
@@ -315,6 +325,13 @@
   }
 
   document.querySelectorAll(".upload").forEach((box) => {
+    box.querySelector("input[type=file]").addEventListener("change", () => {
+      // The former file is not what the page names as chosen any more.
+      set(box, { uploaded_id: "", uploaded_parts: "" });
+      const said = box.parentElement.querySelector("[data-uploaded]");
+      if (said) said.hidden = true;
+      box.querySelector(".report").replaceChildren();
+    });
     if (box.tagName === "FORM") {
       box.addEventListener("submit", (event) => {
         event.preventDefault();

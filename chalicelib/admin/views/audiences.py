@@ -13,7 +13,7 @@ from chalicelib.services import audiences
 from chalicelib.services.errors import InvalidFieldError, TooManyError
 from chalicelib.services.rights import Access
 from chalicelib.services.submit import MAX_USERS
-from chalicelib.tables.audience_headers import MAX_RECIPIENTS, Audience
+from chalicelib.tables.audience_headers import MAX_RECIPIENTS
 
 section = Section("audiences")
 
@@ -51,7 +51,6 @@ def show_one(visit: Visit, audience_id: UUID) -> Response:
         "audiences/one.html",
         audience=shown(found),
         used_by=audiences.frequencies_of(found, visit.now),
-        next_part=max(found.by_number, default=0) + 1,
         bad=bad_lines(visit),
         lines=PART_LINES,
         most=MAX_RECIPIENTS - int(found.users),
@@ -62,38 +61,39 @@ def show_one(visit: Visit, audience_id: UUID) -> Response:
 def begin_upload(visit: Visit) -> Response:
     """Make an audience for the file of a new notification, and say where its parts go."""
     name = visit.say("Recipients of a notification")
-    made = audiences.create(name, visit.principal, visit.now)
+    made = audiences.create(name, visit.principal, visit.now, is_passing=True)
     address = visit.to("audiences", made.id, "parts", for_="notification")
     return uploading.answer(upload=address, fields={"uploaded_id": made.id, "uploaded_parts": ""})
 
 
 @section.action("/audiences/{audience_id}/parts", access=Access.SEND, takes_text=True)
-def put_part(visit: Visit, audience_id: UUID) -> Response:
-    """Have the ids of a part of a file. With a bad line nothing of it is taken, unless that was agreed to."""
+def stage_part(visit: Visit, audience_id: UUID) -> Response:
+    """Have the ids of a part of a file lie ready; with a bad line none of it, unless that was agreed to."""
     part, ids = uploading.part_of(visit), uploading.ids_of(visit.text)
-    number = part.number + _begin(visit) - 1
-    if not 1 <= number <= audiences.MAX_PARTS:
+    if not 1 <= part.number <= part.parts <= audiences.MAX_PARTS:
         raise InvalidFieldError("part", f"at most {audiences.MAX_PARTS} parts")
-    taken = 0
+    _check_length(visit, len(ids.good))
+    taken, staged = 0, ""
     if ids.good and (not ids.bad or visit.query.get("agreed") == "yes"):
-        if visit.query.get("for") == "notification":
-            found = audiences.visible(str(audience_id), visit.principal, visit.now)
-            _check_room(found, number, len(ids.good))
-        audiences.put_part(str(audience_id), number, ids.good, visit.principal, visit.now)
+        staged = audiences.stage_part(
+            str(audience_id), part.parts, ids.good, visit.principal, visit.now
+        ).stored
         taken = len(ids.good)
     bad = [(line, "", reason) for line, reason in ids.bad]
-    return uploading.report(visit, part, len(ids.good) + len(bad), taken, bad)
+    return uploading.report(visit, part, len(ids.good) + len(bad), taken, bad, staged=staged)
 
 
-def _begin(visit: Visit) -> int:
-    """The number of the file's first part: behind those that were there before."""
-    text = visit.query.get("from", "1")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+@section.action("/audiences/{audience_id}/parts/taken", access=Access.SEND, takes_text=True)
+def take_parts(visit: Visit, audience_id: UUID) -> Response:
+    """Have a file that is here whole in the audience: all its parts, or none."""
+    staged = uploading.staged_of(visit)
+    _check_length(visit, sum(each.users for each in staged))
+    found = audiences.add_parts(str(audience_id), staged, visit.principal, visit.now)
+    return uploading.answer(parts=len(found.by_number))
 
 
-def _check_room(audience: Audience, number: int, users: int) -> None:
-    before = audience.by_number.get(number)
-    if int(audience.users) - (before.users if before else 0) + users > MAX_USERS:
+def _check_length(visit: Visit, users: int) -> None:
+    if visit.query.get("for") == "notification" and users > MAX_USERS:
         raise TooManyError(f"a file has at most {MAX_USERS} lines; make an audience for more")
 
 
@@ -102,11 +102,8 @@ def paste(visit: Visit, audience_id: UUID) -> Response:
     """Add pasted ids as a further part."""
     ids = pasted(visit)
     check_agreed(visit, ids)
-    found = audiences.visible(str(audience_id), visit.principal, visit.now)
-    number = max(found.by_number, default=0) + 1
-    if number > audiences.MAX_PARTS:
-        raise InvalidFieldError("users", f"at most {audiences.MAX_PARTS} parts")
-    audiences.put_part(found.id, number, ids.good, visit.principal, visit.now)
+    staged = audiences.stage_part(str(audience_id), 1, ids.good, visit.principal, visit.now)
+    found = audiences.add_parts(str(audience_id), [staged], visit.principal, visit.now)
     return visit.go("audiences", found.id, done="part-added")
 
 

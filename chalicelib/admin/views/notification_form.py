@@ -10,6 +10,7 @@ from uuid import UUID
 from chalicelib.admin.views.contents import variables_of
 from chalicelib.admin.views.recipient_ids import check_agreed, pasted
 from chalicelib.admin.visits import Visit
+from chalicelib.api.fields import one_line
 from chalicelib.api.notifications import NewNotification
 from chalicelib.services import audiences, notifications
 from chalicelib.services.errors import InvalidFieldError, TooManyError
@@ -23,7 +24,7 @@ IDS, FILE, AUDIENCE = "ids", "file", "audience"
 """The ways of saying who it is for."""
 
 CARRIED_IDS = 1_000
-"""So many pasted ids go from page to page as they are; of more an audience is made."""
+"""So many pasted ids go from page to page as they are; more are put aside for that."""
 CHOSEN_FROM = 100
 """Audiences that are offered; another one is named by its own page."""
 
@@ -57,7 +58,7 @@ def read_body(visit: Visit, recipients: Recipients) -> NewNotification:
     body: dict[str, Any] = {
         "type": form.text("type"),
         "is_express": form.ticked("is_express"),
-        "content_id": form.text("content_id") or None,
+        "content_id": _content_id(form.text("content_id")),
         "send_at": _send_at(visit),
     }
     if template := chosen_template(form.text("template")):
@@ -69,6 +70,13 @@ def read_body(visit: Visit, recipients: Recipients) -> NewNotification:
     else:
         body["users"] = recipients.users
     return NewNotification.model_validate(body)
+
+
+def _content_id(text: str) -> str | None:
+    try:
+        return one_line(text) if text else None
+    except ValueError as error:
+        raise InvalidFieldError("content_id", str(error)) from error
 
 
 def _send_at(visit: Visit) -> datetime | None:
@@ -110,23 +118,30 @@ def _uploaded(visit: Visit) -> Recipients:
         raise InvalidFieldError("file", "the file has not been sent to its end: send it again")
     if int(found.users) > MAX_USERS:
         raise TooManyError(f"a file has at most {MAX_USERS} lines; make an audience for more")
-    found = audiences.complete(found.id, visit.principal, visit.now)
+    users = audiences.users_of_parts(found)
     fields = {"way": FILE, "uploaded_id": found.id, "uploaded_parts": parts}
-    return Recipients(None, found, int(found.recipients), 0, fields)
+    return Recipients(users, None, len(users), 0, fields)
 
 
 def _pasted(visit: Visit) -> Recipients:
     ids = pasted(visit)
     check_agreed(visit, ids)
-    if len(ids.good) <= CARRIED_IDS:
-        users = [UUID(bytes=each) for each in ids.good]
-        fields = {"way": IDS, "users": "\n".join(map(str, users))}
-        return Recipients(users, None, len(users), len(ids.bad), fields)
-    made = audiences.create(visit.say("Recipients of a notification"), visit.principal, visit.now)
-    audiences.put_part(made.id, 1, ids.good, visit.principal, visit.now)
-    found = audiences.complete(made.id, visit.principal, visit.now)
-    fields = {"way": AUDIENCE, "audience_id": found.id}
-    return Recipients(None, found, int(found.recipients), len(ids.bad), fields)
+    users = [UUID(bytes=each) for each in ids.good]
+    fields = {"way": IDS, "users": "\n".join(map(str, users))} if len(users) <= CARRIED_IDS else {}
+    return Recipients(users, None, len(users), len(ids.bad), fields)
+
+
+def carried(visit: Visit, recipients: Recipients) -> Mapping[str, str]:
+    """The fields that bring the recipients to the next page; many pasted ids are put aside for a while."""
+    if recipients.fields or not recipients.users:
+        return recipients.fields
+    made = audiences.create(
+        visit.say("Recipients of a notification"), visit.principal, visit.now, is_passing=True
+    )
+    ids = [each.bytes for each in recipients.users]
+    staged = audiences.stage_part(made.id, 1, ids, visit.principal, visit.now)
+    audiences.add_parts(made.id, [staged], visit.principal, visit.now)
+    return {"way": FILE, "uploaded_id": made.id, "uploaded_parts": "1"}
 
 
 def body_hash(body: NewNotification) -> str:

@@ -1,7 +1,9 @@
 """A new notification: written, looked at as its recipients will see it, then sent."""
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from chalice.app import Response
 from markupsafe import Markup
@@ -14,6 +16,7 @@ from chalicelib.admin.views.notification_form import (
     Recipients,
     begun,
     body_hash,
+    carried,
     chosen_template,
     read_body,
     read_recipients,
@@ -78,6 +81,7 @@ def show_form(visit: Visit) -> Response:
         channels=[(each, each) for each in CHANNELS],
         templates=[each for versions in all_templates() for each in versions],
         audiences=_audiences(visit, start),
+        key=_key(visit),
         bad=bad_lines(visit),
         limits=_limits(),
         carried=CARRIED_IDS,
@@ -92,10 +96,14 @@ def _limits() -> list[tuple[str, int]]:
 
 def _audiences(visit: Visit, start: notification_form.Begun) -> list[Any]:
     """Complete audiences to choose from, and the one that the form is about."""
-    page, _ = audiences.listed(visit.principal, None, None, CHOSEN_FROM, visit.now)
+    page, _ = audiences.listed(visit.principal, None, None, CHOSEN_FROM, visit.now, newest_first=True)
     found = {each.id: each for each in page if each.state == AudienceState.COMPLETE}
     if start.audience is not None and start.audience.state == AudienceState.COMPLETE:
         found[start.audience.id] = start.audience
+    chosen = visit.form.text("audience_id")
+    if chosen and chosen not in found:
+        with suppress(InvalidFieldError, ValueError):  # which is what is said of the field already
+            found[chosen] = audiences.usable(str(UUID(chosen)), visit.principal, visit.now)
     return list(found.values())
 
 
@@ -114,7 +122,7 @@ def look(visit: Visit) -> Response:
         recipients=recipients,
         looks=_looks(body),
         fields=_carried(visit, recipients),
-        key=f"panel-{secrets.token_urlsafe(24)}",
+        key=_key(visit),
         author=visit.principal.author,
         text_shown=SHOWN_TEXT,
     )
@@ -130,7 +138,17 @@ def _looks(body: NewNotification) -> "list[Preview]":
 def _carried(visit: Visit, recipients: Recipients) -> list[tuple[str, str]]:
     """What the form of the next page brings back."""
     typed = {name: visit.form.raw(name) for name in visit.form.names() if name not in _NOT_CARRIED}
-    return [*typed.items(), *recipients.fields.items()]
+    return [*typed.items(), *carried(visit, recipients).items()]
+
+
+def _key(visit: Visit) -> str:
+    """The form's own, from the empty form on: whoever goes back and comes again sends nothing twice."""
+    return visit.form.text("key")[:100] or f"panel-{secrets.token_urlsafe(24)}"
+
+
+def _key_of(key: str | None, hashed: str) -> str | None:
+    # Another body from the same form is meant to be sent.
+    return f"{key}-{hashed[:32]}" if key else None
 
 
 @section.action("/notifications/new/look", access=Access.SEND)
@@ -156,6 +174,7 @@ def send(visit: Visit) -> Response:
     recipients = read_recipients(visit)
     body = read_body(visit, recipients)
     key = SubmitHeaders.model_validate({"idempotency-key": visit.form.text("key")}).idempotency_key
+    hashed = body_hash(body)
     accepted = submit.submit(
         submit.Submission(
             type=body.type,
@@ -168,8 +187,8 @@ def send(visit: Visit) -> Response:
             is_express=body.is_express,
             content_id=body.content_id,
             send_at=body.send_at,
-            key=key,
-            body_hash=body_hash(body),
+            key=_key_of(key, hashed),
+            body_hash=hashed,
         ),
         visit.principal,
         visit.now,

@@ -1,6 +1,7 @@
 """Files that upload.js sends in parts: where a part stands in its file, its ids, and how it is answered."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,10 +13,13 @@ from chalicelib.admin import words
 from chalicelib.admin.visits import HEADERS, Visit
 from chalicelib.domain.id_lists import NOT_UTF8, sort_lines
 from chalicelib.services.errors import InvalidFieldError
+from chalicelib.tables.audience_headers import Part as StagedPart
 
 MOST_ERRORS = 100
 """Bad lines that are told of one part; the page shows no more of all."""
 MOST_LINES = 10_000_000
+MOST_STAGED = 10_000
+_STAGED = re.compile(r"([1-9][0-9]{0,5}) ([0-9a-f]{32}) staged")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,14 @@ def part_of(visit: Visit) -> Part:
     return Part(*(_number(visit, name) for name in ("part", "parts", "first", "header")))
 
 
+def staged_of(visit: Visit) -> list[StagedPart]:
+    """The parts that were staged, as their answers named them: one a line."""
+    found = [
+        _STAGED.fullmatch(line) for line in visit.text[:MOST_STAGED].decode("utf-8", "replace").split("\n")
+    ]
+    return [StagedPart(0, int(each[1]), each[2], is_staged=True) for each in found if each]
+
+
 def _number(visit: Visit, name: str) -> int:
     text = visit.query.get(name, "")
     if not (text.isascii() and text.isdigit()) or int(text[:9]) > MOST_LINES:
@@ -67,11 +79,16 @@ def answer(**values: Any) -> Response:
 
 
 def report(
-    visit: Visit, part: Part, lines: int, imported: int, bad: Iterable[tuple[int, str, str]]
+    visit: Visit,
+    part: Part,
+    lines: int,
+    imported: int,
+    bad: Iterable[tuple[int, str, str]],
+    **more: str,
 ) -> Response:
     """What became of a part. `bad`: the line's number in the part, the field, and the reason."""
     told = [
         {"line": part.line(line), "field": field, "reason": words.reason_in(visit.language, reason)}
         for line, field, reason in bad
     ]
-    return answer(lines=lines, imported=imported, rejected=len(told), errors=told[:MOST_ERRORS])
+    return answer(lines=lines, imported=imported, rejected=len(told), errors=told[:MOST_ERRORS], **more)
