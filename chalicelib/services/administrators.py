@@ -81,6 +81,8 @@ def create_administrator(
 
 def find_administrator(login: str) -> Administrator:
     """An administrator; else NotFoundError."""
+    if not is_name(login):
+        raise NotFoundError("there is no such administrator")
     return _there(Administrator.one(login, consistent=True))
 
 
