@@ -35,6 +35,12 @@ def browser() -> Browser:
     return visitor(Role.SENDER, now=START)
 
 
+def due_at_of(dispatch: Dispatch) -> str:
+    found = Dispatch.one(dispatch.id, consistent=True)
+    assert found
+    return found.due_at
+
+
 def path_of(dispatch: Dispatch, *more: str) -> str:
     return "/".join(("/admin/notifications", dispatch.notification_id, *more))
 
@@ -273,19 +279,19 @@ def test_an_ended_session_leads_from_the_page_to_the_door(world: World) -> None:
 
 def test_a_form_is_read_in_the_time_zone_in_which_it_was_shown(world: World, browser: Browser) -> None:
     dispatch = world.submit(user_ids(1), send_at=START + timedelta(days=2))
-    before = Dispatch.one(dispatch.id).due_at
+    before = due_at_of(dispatch)
     shown = browser.get(path_of(dispatch, "change"))
     names = re.findall(r'<input[^>]* name="((?:zone\.)?send_at|title)"[^>]* value="([^"]*)"', shown.html)
     fields = dict(names) | {"text": "Another text"}
     assert fields["zone.send_at"] == "UTC"
     browser.cookies["vestnik-zone"] = "Asia%2FVladivostok"
     assert browser.post(path_of(dispatch, "change"), fields).status == 200
-    assert Dispatch.one(dispatch.id).due_at == before
+    assert due_at_of(dispatch) == before
     browser.post(
         path_of(dispatch, "change"),
         fields | {"send_at": (START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")},
     )
-    assert Dispatch.one(dispatch.id).due_at.startswith((START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
+    assert due_at_of(dispatch).startswith((START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
     bad = browser.post(path_of(dispatch, "change"), fields | {"zone.send_at": "../nowhere"})
     assert (bad.status, "must be a date and a time" in bad.text) == (422, True)
 
