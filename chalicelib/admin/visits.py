@@ -31,8 +31,6 @@ HEADERS: dict[str, str | list[str]] = {
 }
 
 _LOCAL = "%Y-%m-%dT%H:%M"
-MIN_YEAR = 2
-"""From here on every time zone can say when something is."""
 
 
 @dataclass
@@ -145,8 +143,6 @@ class Visit:
             at = (at.replace(tzinfo=self.zone_of(name)) if at.tzinfo is None else at).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise InvalidFieldError(name, "must be a date and a time") from error
-        if at.year < MIN_YEAR:
-            raise InvalidFieldError(name, "must be a date and a time")
         return at
 
     @property

@@ -9,8 +9,8 @@ from chalicelib.templating.catalogue import Template
 
 FIELD = "variables."
 """Before the name of a variable, as the reasons name it too."""
-MAX_YEAR = 9998
-"""Up to here every recipient's time zone can say when something is."""
+MIN_YEAR, MAX_YEAR = 2, 9998
+"""In these every recipient's time zone can say when something is."""
 
 
 def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
             values[name] = _number(typed)
         elif variable.type == "moment":
             at = visit.moment(FIELD + name)
-            if at is not None and at.year > MAX_YEAR:
+            if at is not None and not MIN_YEAR <= at.year <= MAX_YEAR:
                 raise InvalidFieldError(FIELD + name, "must be a date and a time")
             values[name] = iso(at) if at else ""
         else:
