@@ -4,8 +4,8 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from chalicelib.api.problems import REFUSALS, may_pass
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import SERVER_ERRORS, about, logger, measure
 from chalicelib.services import audit
+from chalicelib.services.cursors import MAX_CURSOR_LENGTH
 from chalicelib.services.errors import (
     ForbiddenError,
     InvalidFieldError,
@@ -39,6 +40,10 @@ TEXTS = ("text/csv", "text/plain")
 MAX_LOGIN_BYTES = 4_096
 LANGUAGE, ZONE, LOGIN_FORM = "vestnik-language", "vestnik-zone", "vestnik-login"
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
+MAX_QUERY = {"cursor": MAX_CURSOR_LENGTH, "author": 100}
+"""So long may be what becomes a part of a table's keys, as in the API."""
+BY_ITSELF_HEADER = "x-by-itself"
+ONE_YEAR = 365 * 86_400
 
 
 class _ProblemError(Exception):
@@ -74,6 +79,8 @@ def answer(section: Section, view: View, request: Request, path: dict[str, str])
         errors = {SERVER_ERRORS: 1} if status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
         measure("request", errors, endpoint=view.name, status=status)
     headers: dict[str, Any] = {**response.headers, "X-Request-Id": request_id}
+    if is_secure():
+        headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
     if visit.cookies:
         headers["Set-Cookie"] = visit.cookies
     response.headers = headers
@@ -106,6 +113,11 @@ def session_cookie_name() -> str:
     return "__Host-vestnik-session" if is_secure() else "vestnik-session"
 
 
+def login_form_cookie_name() -> str:
+    """The same for the token of the form to log in with: a sister domain cannot set it either."""
+    return f"__Host-{LOGIN_FORM}" if is_secure() else LOGIN_FORM
+
+
 def set_session(visit: Visit, token: str) -> None:
     """Have the browser keep a session's token; "" takes it away."""
     lasts = settings.panel().session_hours * 3600 if token else 0
@@ -134,10 +146,12 @@ def _visit(section: Section, request: Request) -> Visit:
     filled = request.path
     for name, value in (request.uri_params or {}).items():
         filled = filled.replace(f"{{{name}}}", value)
-    login_csrf = sent.get(LOGIN_FORM, "")
+    login_csrf = sent.get(login_form_cookie_name(), "")
+    page = request.headers.get("hx-current-url")
+    root = links.root_of_part(request.path, asked, page) if page else None
     return Visit(
         now=utc_now(),
-        root=links.root_from(request.path, asked),
+        root=root or links.root_from(request.path, asked),
         path=filled,
         language=words.chosen(
             sent.get(LANGUAGE), request.headers.get("accept-language"), settings.current().default_locale
@@ -152,15 +166,14 @@ def _visit(section: Section, request: Request) -> Visit:
 
 
 def _cookies(request: Request) -> dict[str, str]:
-    try:
-        return {name: each.value for name, each in SimpleCookie(request.headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
+    """What was sent, whatever cookies of other kinds are among it."""
+    pairs = (each.partition("=") for each in request.headers.get("cookie", "").split(";"))
+    return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
 
 
 def _zone(name: str | None) -> ZoneInfo:
     try:
-        return ZoneInfo((name or "UTC").replace("%2F", "/"))
+        return ZoneInfo(unquote(name or "UTC"))
     except (ValueError, OSError, LookupError):
         return ZoneInfo("UTC")
 
@@ -171,6 +184,9 @@ def _answer(view: View, visit: Visit, request: Request, path: dict[str, str], re
         if visit.session is not None:
             check(view.access, visit.session.principal)
         who = visit.session.principal.author if visit.session else "nobody"
+        for name, most in MAX_QUERY.items():
+            if len(visit.query.get(name, "")) > most:
+                raise InvalidFieldError(name, f"must have at most {most} characters")
         with audit.acting(who, audit.Via.PANEL, request_id):
             arguments = _path_arguments(view, path)
             if view.method == "POST":
@@ -215,7 +231,7 @@ def _know(view: View, visit: Visit, request: Request) -> None:
             raise
         return
     # What a page asks for by itself, again and again, is nobody who is there.
-    is_by_itself = visit.is_fragment and view.method == "GET"
+    is_by_itself = view.method == "GET" and BY_ITSELF_HEADER in request.headers
     if not is_by_itself and (renewed := renew(visit.session, visit.now)) is not None:
         set_session(visit, renewed)
 
@@ -243,11 +259,18 @@ def _read_body(view: View, visit: Visit, request: Request) -> None:
 
 def _check_csrf(visit: Visit, request: Request) -> None:
     """Only a form of the visitor's own session counts, and none that another site has sent."""
-    site = request.headers.get("sec-fetch-site", "same-origin")
+    site = request.headers.get("sec-fetch-site") or _site_of_origin(request)
     sent = request.headers.get(CSRF_HEADER) or visit.form.text(CSRF_FIELD)
     if site != "same-origin" or not visit.csrf or not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
         said = visit.say("This form was not sent from a page of your session. Please load the page again.")
         raise _ProblemError(HTTPStatus.FORBIDDEN, said)
+
+
+def _site_of_origin(request: Request) -> str:
+    """The same where there is no Sec-Fetch-Site, by the origin that browsers send with a POST."""
+    origin = request.headers.get("origin")
+    ours = {request.headers.get("host"), urlsplit(settings.current().public_url).netloc}
+    return "same-origin" if origin is None or urlsplit(origin).netloc in ours - {None, ""} else "cross-site"
 
 
 def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
@@ -255,15 +278,25 @@ def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
         return view.handler(visit, **arguments)
     except (RefusedError, ValidationError) as error:
         if view.again is None and isinstance(error, ValidationError):
-            wrong = [": ".join(filter(None, pair)) for pair in errors_by_field(visit, error).items()]
-            return problem(visit, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(wrong))
+            return _wrong(visit, errors_by_field(visit, error))
         if view.again is None or isinstance(error, NotFoundError | ForbiddenError | NotAuthenticatedError):
             raise
         visit.errors = errors_by_field(visit, error)
         response = view.again(visit, **arguments)
+        if response.status_code < HTTPStatus.BAD_REQUEST and not response.body:
+            # It leads elsewhere, where nobody would know of it.
+            response = _wrong(visit, visit.errors)
         if isinstance(error, RefusedError):
             response.status_code = REFUSALS.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        if isinstance(error, TooManyRequestsError):
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
         return response
+
+
+def _wrong(visit: Visit, errors: Mapping[str, str]) -> Response:
+    """The page that says what is wrong with a form that no page shows again."""
+    said = "; ".join(": ".join(filter(None, pair)) for pair in errors.items())
+    return problem(visit, HTTPStatus.UNPROCESSABLE_ENTITY, said)
 
 
 def _refused(visit: Visit, error: Exception) -> Response:
@@ -297,4 +330,4 @@ def new_login_csrf(visit: Visit) -> None:
     """A form for somebody who is not logged in has a token too: nobody logs them in as somebody else."""
     if not visit.login_csrf:
         visit.login_csrf = secrets.token_urlsafe(24)
-        visit.cookies.append(cookie(LOGIN_FORM, visit.login_csrf))
+        visit.cookies.append(cookie(login_form_cookie_name(), visit.login_csrf))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 PANEL = "admin"
 HOME = f"{PANEL}/notifications"
@@ -22,7 +22,23 @@ def root_from(resource_path: str, asked_path: str) -> str:
     return "../" * levels or "./"
 
 
-def link(root: str, *parts: str, **query: str | int | None) -> str:
+def root_of_part(resource_path: str, asked_path: str, page: str) -> str | None:
+    """The same for a part of a page, from the page around it; None where that is no page of ours.
+
+    Args:
+        page: The address of the page, as the browser has it. What stands before the panel in it may be more
+            than what we see of it, but not another `admin`.
+    """
+    levels = resource_path.strip("/").count("/") + 1
+    before = asked_path.rstrip("/").split("/")[:-levels].count(PANEL)
+    segments = urlsplit(page).path.split("/")
+    places = [place for place, segment in enumerate(segments) if segment == PANEL]
+    if len(places) <= before:
+        return None
+    return "../" * (len(segments) - 1 - places[before]) or "./"
+
+
+def link(root: str, /, *parts: str, **query: str | int | None) -> str:
     """The address of a page of the panel; what is None is no part of its query."""
     asked = urlencode({name.rstrip("_"): value for name, value in query.items() if value is not None})
     path = "/".join(quote(part, safe="") for part in (PANEL, *parts))

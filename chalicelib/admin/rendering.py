@@ -67,6 +67,11 @@ def moment_in(zone: tzinfo, at: str | datetime | None, seconds: bool = True) -> 
     if not at:
         return Markup("–")
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
-    shown = when.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    # By UTC: a time of this very zone would be shown as it is, even if the clocks leave it out.
+    there = when.astimezone(UTC).astimezone(zone)
+    shown = there.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    if there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset():
+        offset = there.strftime("%z")  # this hour is there twice
+        shown += f" {offset[:3]}:{offset[3:5]}"
     exact = when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)

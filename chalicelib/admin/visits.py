@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -76,11 +76,11 @@ class Visit:
         """A text in the visitor's language."""
         return words.catalogue(self.language).gettext(text)
 
-    def to(self, *parts: str, **query: str | int | None) -> str:
+    def to(self, /, *parts: str, **query: str | int | None) -> str:
         """The address of a page of the panel. A name that Python keeps for itself ends in an underscore."""
         return links.link(self.root, *parts, **query)
 
-    def here(self, **changed: str | int | None) -> str:
+    def here(self, /, **changed: str | int | None) -> str:
         """The address of this page with a query that is changed; what is None is left out."""
         query = {name: value for name, value in self.query.items() if name != "done"}
         return links.link(self.root, *self.path.strip("/").split("/")[1:], **(query | changed))
@@ -108,23 +108,42 @@ class Visit:
             return Response("", {**HEADERS, "HX-Redirect": address}, HTTPStatus.NO_CONTENT)
         return Response("", {**HEADERS, "Location": address}, HTTPStatus.SEE_OTHER)
 
-    def local(self, moment: str | datetime | None) -> str:
-        """A moment as a field of a form has it, in the visitor's time zone."""
+    def zone_of(self, name: str) -> ZoneInfo:
+        """The time zone in which a field was shown: the visitor's may be another one by now."""
+        typed = self.form.text(f"zone.{name}")
+        if not typed:
+            return self.zone
+        try:
+            return ZoneInfo(typed)
+        except (ValueError, OSError, LookupError) as error:
+            raise InvalidFieldError(name, "must be a date and a time") from error
+
+    def shown_zone(self, name: str) -> str:
+        """The time zone in which a field is shown; of a field that was sent the one it had."""
+        try:
+            return self.zone_of(name).key
+        except InvalidFieldError:
+            return self.zone.key
+
+    def local(self, moment: str | datetime | None, name: str = "") -> str:
+        """A moment as a field of a form has it, in its time zone."""
         if not moment:
             return ""
         at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return at.astimezone(self.zone).strftime(_LOCAL)
+        return at.astimezone(self.zone_of(name)).strftime(_LOCAL)
 
     def moment(self, name: str) -> datetime | None:
-        """A field that has a moment in the visitor's time zone; None where it is empty."""
+        """A field that has a moment, in the time zone in which it was shown; None where it is empty."""
         typed = self.form.text(name)
         if not typed:
             return None
         try:
             at = datetime.fromisoformat(typed)
-        except ValueError as error:
+            # By UTC an hour that the clocks leave out is the one that there is.
+            at = (at.replace(tzinfo=self.zone_of(name)) if at.tzinfo is None else at).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise InvalidFieldError(name, "must be a date and a time") from error
-        return at.replace(tzinfo=self.zone) if at.tzinfo is None else at
+        return at
 
     @property
     def now_iso(self) -> str:

@@ -14,7 +14,7 @@ from chalicelib.domain.times import iso
 from chalicelib.services import audit
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import AlreadyThereError, ConflictError, InvalidFieldError, NotFoundError
-from chalicelib.services.names import check_name
+from chalicelib.services.names import check_name, is_name
 from chalicelib.services.rights import Principal, Role
 from chalicelib.tables.base import ConditionFailedError
 from chalicelib.tables.listing import listed_shard
@@ -81,6 +81,8 @@ def create_administrator(
 
 def find_administrator(login: str) -> Administrator:
     """An administrator; else NotFoundError."""
+    if not is_name(login):
+        raise NotFoundError("there is no such administrator")
     return _there(Administrator.one(login, consistent=True))
 
 

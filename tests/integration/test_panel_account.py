@@ -130,8 +130,16 @@ def test_what_a_page_asks_for_by_itself_keeps_no_session(world: World, anna: Bro
     anna.log_in("anna")
     for _ in range(2):
         world.clock.advance(31 * 60)
-        anna.get("/admin/account", {"HX-Request": "true"})
+        anna.get("/admin/account", {"HX-Request": "true", "X-By-Itself": "yes"})
     assert not is_logged_in(anna)
+
+
+def test_a_part_of_a_page_that_somebody_asks_for_keeps_the_session(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    for _ in range(2):
+        world.clock.advance(31 * 60)
+        anna.get("/admin/account", {"HX-Request": "true"})
+    assert is_logged_in(anna)
 
 
 def test_a_session_ends_after_its_hours_however_it_is_used(world: World, anna: Browser) -> None:
@@ -231,3 +239,93 @@ def test_files_are_kept_for_ever_under_names_of_their_content() -> None:
         answer = browser.get(f"/admin/{name}")
         assert (answer.status, "immutable" in answer.headers["Cache-Control"]) == (200, True)
     assert browser.get("/admin/static/panel.0000000000000000.css").status == 404
+
+
+@pytest.mark.parametrize("query", ["root=1", "self=1", "parts=1&root=2&done=x"])
+def test_whatever_a_query_is_called_the_page_is_there(query: str) -> None:
+    assert Browser().get(f"/admin/login?{query}").status == 200
+    assert Browser().get(f"/admin/account?{query}").path.startswith("/admin/login?next=admin%2Faccount")
+    assert visitor().get(f"/admin/account?{query}").status == 200
+    problem = visitor().get(f"/admin/notifications/nothing?{query}")
+    assert (problem.status, "X-Request-Id" in problem.headers) == (404, True)
+
+
+@pytest.mark.parametrize("odd", ['{"x":1, "y":2}', "hello world", "a=b=c", "ключ", '"', ""])
+def test_a_cookie_of_somebody_else_locks_nobody_out(odd: str) -> None:
+    browser = visitor()
+    browser.cookies = {"odd": odd, **browser.cookies, "odd2": odd}
+    headers: dict[str, str | None] = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    assert browser.get("/admin/account", headers).path == "/admin/account"
+
+
+@pytest.mark.parametrize("zone", ["Etc%2FGMT%2B3", "Etc/GMT+3"])
+def test_the_zone_is_read_as_the_script_writes_it(zone: str) -> None:
+    browser = visitor()
+    browser.cookies["vestnik-zone"] = zone
+    assert "Times are in Etc/GMT+3" in browser.get("/admin/account").text
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://evil.example", 403), ("null", 403), ("https://vestnik.example.evil.example", 403),
+        ("https://vestnik.example", 200), (None, 200),
+    ],
+)  # fmt: skip
+def test_without_fetch_metadata_the_origin_counts(world: World, origin: str | None, status: int) -> None:
+    world.configure("PUBLIC_URL", "https://vestnik.example/api")
+    browser = visitor()
+    assert browser.post("/admin/account/logout_everywhere", headers={"Origin": origin}).status == status
+
+
+def test_no_sister_domain_sets_the_token_of_the_form_to_log_in_with(world: World, anna: Browser) -> None:
+    world.configure("PUBLIC_URL", "https://vestnik.example")
+    assert anna.log_in("anna").status == 200
+    assert any(re.match("__Host-vestnik-login=[^;]+; Path=/; .*Secure", each) for each in anna.set_cookies)
+    foreign = Browser({"vestnik-login": "known"})
+    fields = {"login": "anna", "password": PASSWORD, "csrf": "known"}
+    assert foreign.post("/admin/login", fields, csrf=None).status == 403
+
+
+def test_with_tls_browsers_are_told_to_stay_with_it(world: World) -> None:
+    world.configure("PUBLIC_URL", "http://localhost:8004")
+    assert "Strict-Transport-Security" not in Browser().get("/admin/login").headers
+    world.configure("PUBLIC_URL", "https://vestnik.example")
+    assert Browser().get("/admin/login").headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_who_is_limited_is_told_for_how_long(world: World, anna: Browser) -> None:
+    world.configure("LOGIN_ATTEMPTS_PER_LOGIN", "1")
+    anna.log_in("anna", "wrong")
+    assert int(anna.log_in("anna").headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "audiences?author={}", "frequencies?author={}", "audiences?cursor={}", "administrators?cursor={}",
+        "applications?cursor={}", "audit?cursor={}", "notifications?cursor={}", "frequencies?cursor={}",
+    ],
+)  # fmt: skip
+def test_what_is_too_long_is_said_so(path: str) -> None:
+    shown = visitor().get(f"/admin/{path.format('a' * 3_000)}")
+    assert shown.status == 422
+    assert re.search("must have at most [0-9]+ characters", shown.text)
+
+
+def test_what_is_no_login_is_nobodys() -> None:
+    assert visitor().get(f"/admin/administrators/{'a' * 3_000}").status == 404
+
+
+def test_a_form_that_no_page_shows_again_says_what_is_wrong() -> None:
+    user = "00000000-0000-4000-8000-000000000001"
+    shown = visitor().post(f"/admin/unsubscribes?user={user}", {"user_id": "nobody"})
+    assert (shown.status, "Location" in shown.headers) == (422, False)
+    assert "That did not work" in shown.text
+
+
+@pytest.mark.parametrize("query", ["limit=zz", "limit=1000"])
+def test_the_audit_log_says_what_is_wrong_with_what_is_no_field(query: str) -> None:
+    shown = visitor().get(f"/admin/audit?{query}")
+    assert shown.status == 422
+    assert "limit: " in shown.text

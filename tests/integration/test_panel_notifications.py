@@ -35,6 +35,12 @@ def browser() -> Browser:
     return visitor(Role.SENDER, now=START)
 
 
+def due_at_of(dispatch: Dispatch) -> str:
+    found = Dispatch.one(dispatch.id, consistent=True)
+    assert found
+    return found.due_at
+
+
 def path_of(dispatch: Dispatch, *more: str) -> str:
     return "/".join(("/admin/notifications", dispatch.notification_id, *more))
 
@@ -245,14 +251,49 @@ def test_many_are_sent_again_bit_by_bit(
     dispatch = failed_twice(world)
     world.clock.advance(SETTLED_AFTER_SECONDS)
     path, found = path_of(dispatch, "send_again"), 0
+    page = HTMX | {"HX-Current-URL": f"https://vestnik.example/api{path_of(dispatch)}?done=saved"}
     for so_far in (1, 2):
-        part = browser.post(path, {"so_far": found}, headers=HTMX)
+        part = browser.post(path, {"so_far": found}, headers=page)
         assert f"{so_far} {'is' if so_far == 1 else 'are'} on the way again" in part.text
         assert f'hx-post="../../admin/notifications/{dispatch.notification_id}/send_again"' in part.html
         found = so_far
-    last = browser.post(path, {"so_far": found}, headers=HTMX)
+    last = browser.post(path, {"so_far": found}, headers=page)
     assert last.status == 204
-    assert last.headers["HX-Redirect"].endswith("?done=sent-again")
+    assert last.headers["HX-Redirect"] == f"../..{path_of(dispatch)}?done=sent-again"
+
+
+def test_why_none_is_sent_to_again_is_said_beside_the_button(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    page = HTMX | {"HX-Current-URL": f"https://vestnik.example/api{path_of(dispatch)}"}
+    part = browser.post(path_of(dispatch, "send_again"), {"user_id": "zz"}, headers=page)
+    assert (part.status, "must be a UUID" in part.text) == (422, True)
+    assert 'id="progress"' not in part.html
+    assert f'hx-post="../..{path_of(dispatch, "send_again")}"' in part.html
+
+
+def test_an_ended_session_leads_from_the_page_to_the_door(world: World) -> None:
+    page = HTMX | {"HX-Current-URL": "https://vestnik.example/api/admin/frequencies/weekly/edit"}
+    part = Browser().get("/admin/frequencies/_said", page)
+    assert (part.status, part.headers["HX-Redirect"]) == (401, "../../../admin/login")
+
+
+def test_a_form_is_read_in_the_time_zone_in_which_it_was_shown(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(1), send_at=START + timedelta(days=2))
+    before = due_at_of(dispatch)
+    shown = browser.get(path_of(dispatch, "change"))
+    names = re.findall(r'<input[^>]* name="((?:zone\.)?send_at|title)"[^>]* value="([^"]*)"', shown.html)
+    fields = dict(names) | {"text": "Another text"}
+    assert fields["zone.send_at"] == "UTC"
+    browser.cookies["vestnik-zone"] = "Asia%2FVladivostok"
+    assert browser.post(path_of(dispatch, "change"), fields).status == 200
+    assert due_at_of(dispatch) == before
+    browser.post(
+        path_of(dispatch, "change"),
+        fields | {"send_at": (START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")},
+    )
+    assert due_at_of(dispatch).startswith((START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
+    bad = browser.post(path_of(dispatch, "change"), fields | {"zone.send_at": "../nowhere"})
+    assert (bad.status, "must be a date and a time" in bad.text) == (422, True)
 
 
 def test_one_is_sent_to_again(world: World, browser: Browser) -> None:

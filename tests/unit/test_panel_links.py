@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.admin.links import HOME, here, link, root_from, safe_next
+from chalicelib.admin.links import HOME, here, link, root_from, root_of_part, safe_next
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,21 @@ from chalicelib.admin.links import HOME, here, link, root_from, safe_next
 )
 def test_the_way_to_where_the_api_begins(route: str, asked: str, root: str) -> None:
     assert root_from(route, asked) == root
+
+
+@pytest.mark.parametrize(
+    ("asked", "page", "root"),
+    [
+        ("/api/admin/frequencies/_said", "https://x/api/admin/frequencies/a/edit?b=/c/d", "../../../"),
+        ("/api/admin/frequencies/_said", "https://x/api/admin/frequencies/admin/edit/", "../../../../"),
+        ("/admin/admin/frequencies/_said", "https://x/admin/admin/frequencies/new", "../../"),
+        ("/api/admin/frequencies/_said", "https://x/behind/api/admin/frequencies/new", "../../"),
+        ("/api/admin/frequencies/_said", "https://x/api/admin", "./"),
+        ("/api/admin/frequencies/_said", "https://x/elsewhere", None),
+    ],
+)
+def test_a_part_of_a_page_leads_from_that_page(asked: str, page: str, root: str | None) -> None:
+    assert root_of_part("/admin/frequencies/_said", asked, page) == root
 
 
 def test_a_link_is_quoted_and_leaves_out_what_is_none() -> None:

@@ -71,7 +71,22 @@
     }, { once: true });
   }
 
+  function keepOnTrouble(event) {
+    // Trouble that passes is not put in the place of what goes on asking, or of a button that can be tried again.
+    const part = event.detail.requestConfig.elt;
+    const status = event.detail.xhr.status;
+    if (!("keeps" in part.dataset) || (status && status < 500 && status !== 429)) return;
+    event.detail.shouldSwap = false;
+    part.querySelectorAll("button[hidden]").forEach((each) => { each.hidden = false; });
+    const said = part.querySelector(":scope > [role=alert]");
+    const answer = new DOMParser().parseFromString(event.detail.xhr.responseText || "", "text/html");
+    const why = answer.querySelector("[role=alert]");
+    if (said) said.textContent = why ? why.textContent : "…";
+  }
+
   tellZone();
+  document.addEventListener("htmx:beforeSwap", keepOnTrouble);
+  document.addEventListener("htmx:sendError", keepOnTrouble);
   document.addEventListener("submit", askFirst);
   document.addEventListener("submit", onlyOnce);
   document.addEventListener("htmx:beforeSwap", keepOpen);

@@ -21,6 +21,7 @@ from chalicelib.tables.audit import AuditEntry
 section = Section("audit")
 
 PAGE = 20
+FIELDS = ("who", "via", "kind", "about", "month")
 MOMENTS = ("_at", "_until")
 MAX_SHOWN = 100
 MAX_SHOWN_OF_ENTRY = 700
@@ -125,6 +126,8 @@ def show_list(visit: Visit) -> Response:
         page = audit.list_entries(asked.filters, asked.cursor, PAGE, visit.now)
     except ValidationError as error:
         visit.errors = {str(each["loc"][0]): _reason(visit, each) for each in error.errors()}
+        if elsewhere := [f"{name}: {said}" for name, said in visit.errors.items() if name not in FIELDS]:
+            visit.errors[""] = "; ".join(elsewhere)
         page = audit.AuditPage([], None)
     except InvalidFieldError as error:
         visit.errors = {"": words.reason_in(visit.language, str(error))}

@@ -181,7 +181,7 @@ def _changed_timing(visit: Visit, view: FrequencyView) -> dict[str, Any]:
         name: value
         for name, value in timing.items()
         # A field has no seconds: what it shows is what there is, until somebody types something else.
-        if (visit.form.text(name) != visit.local(getattr(row, name)) if name.endswith("_at") else
+        if (visit.form.text(name) != visit.local(getattr(row, name), name) if name.endswith("_at") else
             value != before[name])
     }  # fmt: skip
 

@@ -143,7 +143,14 @@ def cancel(visit: Visit, notification_id: UUID) -> Response:
     return visit.go("notifications", str(notification_id), done="cancelled")
 
 
-@section.action("/notifications/{notification_id}/send_again", access=Access.SEND, again=show)
+def _show_refusal(visit: Visit, notification_id: UUID) -> Response:
+    """Why nothing is sent again: beside the button, which stays."""
+    if not visit.is_fragment:
+        return show(visit, notification_id)
+    return visit.show("notifications/again_button.html", id=str(notification_id))
+
+
+@section.action("/notifications/{notification_id}/send_again", access=Access.SEND, again=_show_refusal)
 def send_failed_again(visit: Visit, notification_id: UUID) -> Response:
     """Send failed recipients again, all or one; the page asks once more until nobody is left."""
     user, dispatch = (_id(visit, name) for name in ("user_id", "dispatch_id"))
@@ -157,7 +164,6 @@ def send_failed_again(visit: Visit, notification_id: UUID) -> Response:
     )
     so_far = done + int(_number(visit.form.text("so_far")) or 0)
     if done == SENT_AGAIN_AT_ONCE and visit.is_fragment:
-        visit.root = visit.root.removeprefix("../")  # it becomes a part of the page one level up
         return visit.show("notifications/again.html", id=str(notification_id), so_far=so_far)
     said = "sent-again-some" if done == SENT_AGAIN_AT_ONCE else "sent-again" if so_far else "sent-again-none"
     if user:
@@ -193,7 +199,7 @@ def change(visit: Visit, notification_id: UUID) -> Response:
     found = notifications.visible(str(notification_id), visit.principal, visit.now)
     dispatch = next(iter(notifications.newest_dispatches(found)), None)
     wanted: dict[str, Any] = {}
-    if dispatch is None or visit.form.text("send_at") != visit.local(dispatch.due):
+    if dispatch is None or visit.form.text("send_at") != visit.local(dispatch.due, "send_at"):
         wanted["send_at"] = visit.moment("send_at")
     if template := _template(found.template):
         wanted["variables"] = variables_of(visit, template)
