@@ -19,6 +19,7 @@ from chalicelib.services.rights import Principal, Role
 from chalicelib.tables.base import ConditionFailedError
 from chalicelib.tables.listing import listed_shard
 from chalicelib.tables.principals import Administrator, administrators_page, change_administrator
+from chalicelib.tables.transactions import TransactionLostError, transact, update_of
 
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 256
@@ -97,7 +98,8 @@ def change_administrator_rights(
 ) -> Administrator:
     """Change an administrator's role, disable them or enable them again; None leaves it as it is.
 
-    Nobody changes their own: so there is always a manager left. ConflictError says so.
+    Nobody changes their own, and who changes another's has to be a manager still as it is done: so there is
+    always a manager left. ConflictError says so.
     """
     before = find_administrator(login)
     if by.is_administrator and by.name == login:
@@ -110,7 +112,7 @@ def change_administrator_rights(
         actions.append(row.is_active.set(is_active))
         if not is_active:
             actions.append(row.sessions.set(int(before.sessions or 0) + 1))
-    changed = _changed(login, actions) if actions else before
+    changed = _changed_by(by, login, actions) if actions else before
     audit.record(
         "changed", "administrator", login,
         before={"role": str(role_of(before)), "is_active": before.is_active},
@@ -189,6 +191,26 @@ def _issue(administrator: Administrator, use: str, seconds: int, now: datetime) 
 def _check_password(field: str, password: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise InvalidFieldError(field, f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters")
+
+
+def _changed_by(by: Principal, login: str, actions: Sequence[Action]) -> Administrator:
+    """Change an administrator by another, who must not lose their own rights at the same moment."""
+    if not by.is_administrator:  # a command's
+        return _changed(login, actions)
+    row = Administrator
+    is_manager = row.login.exists() & (row.is_active == True)  # noqa: E712
+    is_manager &= row.role.does_not_exist() | (row.role == str(Role.MANAGER))
+    mine = row.listed.set(listed_shard(by.name))
+    try:
+        transact(
+            [
+                update_of(row, login, actions=actions, condition=row.login.exists()),
+                update_of(row, by.name, actions=[mine], condition=is_manager),
+            ]
+        )
+    except TransactionLostError as error:
+        raise ConflictError("these rights, or your own, are just being changed by another") from error
+    return find_administrator(login)
 
 
 def _changed(login: str, actions: Sequence[Action]) -> Administrator:

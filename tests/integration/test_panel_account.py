@@ -190,6 +190,7 @@ def test_log_out_takes_the_cookie_away(anna: Browser) -> None:
 
 def test_who_is_disabled_is_out_at_once() -> None:
     browser = visitor(Role.SENDER)
+    visitor(Role.MANAGER, "boss")
     change_administrator_rights("sender", administrator("boss"), is_active=False)
     assert not is_logged_in(browser)
     change_administrator_rights("sender", administrator("boss"), is_active=True)

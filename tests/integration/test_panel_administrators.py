@@ -4,9 +4,16 @@ import re
 
 import pytest
 
-from chalicelib.services.administrators import create_administrator, find_administrator, issue_token
+from chalicelib.services.administrators import (
+    change_administrator_rights,
+    create_administrator,
+    find_administrator,
+    issue_token,
+    role_of,
+)
 from chalicelib.services.authentication import forget
-from chalicelib.services.rights import Role
+from chalicelib.services.errors import ConflictError
+from chalicelib.services.rights import Role, administrator
 from tests.support.api import Api, basic, set_api_clock
 from tests.support.aws import World
 from tests.support.factories import START
@@ -184,3 +191,13 @@ def test_what_somebody_made_up_is_only_text(anna: Browser) -> None:
         assert "<script>alert" not in shown.html
         assert "<script>alert(1)</script>" in shown.text
     assert "<script>alert" not in anna.post(LIST, {"login": '"><script>alert(2)</script>'}).html
+
+
+def test_two_managers_who_end_each_other_leave_one(world: World, anna: Browser) -> None:
+    """The one who is first has taken the other's rights: the other's change is none any more."""
+    logged_in(Role.MANAGER, "boris", now=world.clock())
+    anna_herself, boris = administrator("anna"), administrator("boris")
+    change_administrator_rights("boris", anna_herself, role=Role.VIEWER)
+    with pytest.raises(ConflictError, match="just being changed"):
+        change_administrator_rights("anna", boris, role=Role.VIEWER)
+    assert role_of(find_administrator("anna")) is Role.MANAGER

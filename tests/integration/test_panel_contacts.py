@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ import pytest
 
 from chalicelib.admin.reasons import REASONS
 from chalicelib.admin.views import contacts as contacts_page
+from chalicelib.admin.views.contacts import FORM_FIELDS, version_of
 from chalicelib.services.contacts import put_contact, read_contact, shown
 from chalicelib.services.errors import NotFoundError
 from chalicelib.services.rights import Role
@@ -42,6 +44,29 @@ def path_of(user: str = ANNA, *more: str) -> str:
     return "/".join(("/admin/contacts", user, *more))
 
 
+def put(browser: Browser, fields: Mapping[str, str], version: str | None = None) -> Shown:
+    """Send the form of a contact with these fields and the others empty, as the page has it now."""
+    found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
+    shown = version or (found[1] if found else version_of(None))
+    return browser.post(path_of(), {name: "" for name in FORM_FIELDS} | dict(fields) | {"version": shown})
+
+
+def test_what_another_has_changed_meanwhile_is_not_put_back(browser: Browser) -> None:
+    put(browser, WHOLE)
+    found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
+    assert found
+    put(browser, WHOLE | {"email": "new@example.com"})
+    refused = put(browser, WHOLE | {"name": "Another"}, version=found[1])
+    assert (refused.status, "changed by another meanwhile" in refused.text) == (412, True)
+    assert read_contact(ANNA).email == "new@example.com"
+
+
+def test_a_form_that_is_not_whole_takes_nothing_away(browser: Browser) -> None:
+    put(browser, WHOLE)
+    assert browser.post(path_of(), {"name": "Anna"}).status == 422
+    assert read_contact(ANNA).email == WHOLE["email"]
+
+
 def kept(user: str = ANNA) -> dict[str, str | None] | None:
     try:
         return {name: value for name, value in shown(read_contact(user)).items() if value}
@@ -71,12 +96,12 @@ def test_a_user_is_found_by_their_id(browser: Browser) -> None:
 
 def test_a_contact_is_put_changed_and_deleted(browser: Browser) -> None:
     assert "There is no contact of this user yet" in browser.get(path_of()).text
-    saved = browser.post(path_of(), WHOLE)
+    saved = put(browser, WHOLE)
     assert (saved.status, saved.path, "Saved." in saved.text) == (200, f"{path_of()}?done=saved", True)
     assert kept() == {"user_id": ANNA, **WHOLE}
     for value in WHOLE.values():
         assert f'value="{value}"' in saved.html
-    browser.post(path_of(), {"email": " boris@example.com "})
+    put(browser, {"email": " boris@example.com "})
     assert kept() == {"user_id": ANNA, "email": "boris@example.com"}
     assert "Deleted." in browser.post(path_of(ANNA, "delete")).text
     assert kept() is None
@@ -97,8 +122,8 @@ def test_a_contact_is_put_changed_and_deleted(browser: Browser) -> None:
 def test_what_cannot_be_taken_is_said_at_its_field(
     browser: Browser, field: str, value: str, reason: str
 ) -> None:
-    browser.post(path_of(), WHOLE)
-    refused = browser.post(path_of(), WHOLE | {field: value})
+    put(browser, WHOLE)
+    refused = put(browser, WHOLE | {field: value})
     assert refused.status == 422
     error = re.search(rf'id="e-{field}">([^<]+)', refused.html)
     assert error
@@ -114,7 +139,7 @@ def test_an_erased_users_contact_is_not_taken(world: World, browser: Browser) ->
     page = browser.get(path_of())
     assert "This user is erased" in page.text
     assert 'id="contact"' not in page.html
-    refused = browser.post(path_of(), WHOLE)
+    refused = put(browser, WHOLE)
     assert (refused.status, "the user is erased" in refused.text) == (409, True)
     assert ANNA + ":" not in refused.text
     assert kept() is None
@@ -128,7 +153,7 @@ def test_contacts_that_are_kept_elsewhere_are_not_changed_here(world: World, bro
         assert (page.status, "contacts are kept there" in page.text) == (200, True)
         assert 'id="contact"' not in page.html
         assert 'id="import"' not in page.html
-    assert browser.post(path_of(), WHOLE).status == 409
+    assert put(browser, WHOLE).status == 409
     assert imported(browser, f"user_id,name\n{ANNA},Anna\n").status == 409
     world.configure("DIRECTORY", "table")
     assert kept() is None
@@ -289,8 +314,8 @@ def test_who_is_erased_was_meant_to_be(world: World, browser: Browser) -> None:
 
 
 def test_what_is_done_here_is_in_the_audit_log_without_an_address(browser: Browser) -> None:
-    browser.post(path_of(), WHOLE)
-    browser.post(path_of(), WHOLE | {"email": "wrong"})
+    put(browser, WHOLE)
+    put(browser, WHOLE | {"email": "wrong"})
     browser.post(path_of(ANNA, "delete"))
     imported(browser, f"user_id,email\n{ANNA},carl@example.com\n{BORIS},dora@example.com\n")
     browser.post(f"/admin/users/{ANNA}/erase")

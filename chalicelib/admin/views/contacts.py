@@ -1,5 +1,7 @@
 """Contacts of the embedded directory: found by a user's id, put, deleted; and imported from a file."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from chalicelib.admin.views import uploading
 from chalicelib.admin.visits import Visit
 from chalicelib.channels import CONTACT_FIELDS
 from chalicelib.services import contact_lines, contacts, unsubscribing
-from chalicelib.services.errors import NotFoundError, TooManyError
+from chalicelib.services.errors import InvalidFieldError, NotFoundError, OutdatedError, TooManyError
 from chalicelib.services.rights import Access
 from chalicelib.settings import LOCALES
 from chalicelib.tables.contacts import Contact
@@ -81,12 +83,17 @@ def show_one(visit: Visit, user_id: UUID) -> Response:
         addresses=list(CONTACT_FIELDS.values()),
         locales=[(each, words.NAMES[each]) for each in LOCALES],
         most_name=contacts.MAX_NAME_LENGTH,
+        version=version_of(contact),
     )
 
 
 @section.action("/contacts/{user_id}", access=Access.MANAGE, again=show_one)
 def put(visit: Visit, user_id: UUID) -> Response:
     """Put a contact, in the place of what was there."""
+    if not all(map(visit.form.has, FORM_FIELDS)):
+        raise InvalidFieldError("", "the form is not whole")
+    if visit.form.text("version") != version_of(_contact(str(user_id))):
+        raise OutdatedError("it has been changed by another meanwhile: load the page again")
     typed = {name: visit.form.text(name) for name in FORM_FIELDS}
     contacts.put_contact({"user_id": user_id, **typed})
     return visit.go("contacts", str(user_id), done="saved")
@@ -104,6 +111,12 @@ def _contact(user_id: str) -> Contact | None:
         return contacts.read_contact(user_id)
     except NotFoundError:
         return None
+
+
+def version_of(contact: Contact | None) -> str:
+    """What a form was filled in from, in short: another change in between makes it another."""
+    shown = contacts.shown(contact) if contact is not None else None
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _values(contact: Contact | None) -> Mapping[str, str | None]:

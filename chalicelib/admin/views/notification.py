@@ -1,5 +1,8 @@
 """One notification: what it says, how far it has come, and what can be done about it."""
 
+import hashlib
+import json
+import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,15 +16,20 @@ from chalicelib.api.notification_actions import SENT_AGAIN_AT_ONCE
 from chalicelib.api.notifications import NotificationChange
 from chalicelib.domain.times import utc_now
 from chalicelib.services import cancelling, notifications, send_again, send_times
-from chalicelib.services.errors import InvalidFieldError
+from chalicelib.services.errors import InvalidFieldError, OutdatedError
 from chalicelib.services.notifications import DISPATCHES_SHOWN, NotificationView
 from chalicelib.services.rights import Access
+from chalicelib.tables.dispatches import Dispatch
+from chalicelib.tables.notifications import Notification
 from chalicelib.templating.catalogue import Template, shipped
+from chalicelib.templating.errors import UnknownTemplateError
 
 section = Section("notifications")
 
 SHOWN_TEXT = 8_000
 """Of a longer text the page shows no more, and leads to all of it."""
+LEAST = 1e-6
+"""Of what an address says of a rate: by less nothing can be divided."""
 OF_A_RATE = 0.4
 """The weight of what happened since the last look; the rest is the rate up to then."""
 LOOKS_EVERY, WAITS_EVERY = "2s", "30s"
@@ -93,9 +101,10 @@ def _progress(visit: Visit, view: NotificationView) -> Progress:
 
 def _number(text: str | None) -> float | None:
     try:
-        return min(max(float(text or ""), 0.0), 1e12)
+        number = float(text or "")
     except ValueError:
         return None
+    return min(max(number, LEAST), 1e12) if math.isfinite(number) else None
 
 
 def _offers(visit: Visit, view: NotificationView) -> list[str]:
@@ -190,6 +199,7 @@ def show_change(visit: Visit, notification_id: UUID) -> Response:
         due=dispatch.due if dispatch else None,
         written_by=_template(found.template),
         values=found.variables or {},
+        version=_version(found, dispatch),
     )
 
 
@@ -198,12 +208,14 @@ def change(visit: Visit, notification_id: UUID) -> Response:
     """Change when it is sent, and what it says."""
     found = notifications.visible(str(notification_id), visit.principal, visit.now)
     dispatch = next(iter(notifications.newest_dispatches(found)), None)
+    if visit.form.text("version") != _version(found, dispatch):
+        raise OutdatedError("it has been changed by another meanwhile: load the page again")
     wanted: dict[str, Any] = {}
     if dispatch is None or visit.form.text("send_at") != visit.local(dispatch.due, "send_at"):
         wanted["send_at"] = visit.moment("send_at")
     if template := _template(found.template):
         wanted["variables"] = variables_of(visit, template)
-    else:
+    elif not found.template:
         wanted |= {"title": visit.form.text("title"), "text": visit.form.raw("text")}
     body = NotificationChange.model_validate(wanted)
     changed = send_times.Changed(body.send_at, body.title, body.text, body.variables)
@@ -211,5 +223,15 @@ def change(visit: Visit, notification_id: UUID) -> Response:
     return visit.go("notifications", found.id, done="saved")
 
 
+def _version(found: Notification, dispatch: Dispatch | None) -> str:
+    """What a form was filled in from, in short: another change in between makes it another."""
+    shown = (found.title, found.text, found.variables, dispatch.due_at if dispatch else None)
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
 def _template(pinned: str | None) -> Template | None:
-    return shipped().find(pinned) if pinned else None
+    """The template of a notification; None if it has none, or one that is not shipped any more."""
+    try:
+        return shipped().find(pinned) if pinned else None
+    except UnknownTemplateError:
+        return None
