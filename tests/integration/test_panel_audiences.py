@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.services import audiences
 from chalicelib.services.rights import Role, administrator
-from chalicelib.tables.audience_headers import Audience, Part
+from chalicelib.tables.audience_headers import Audience, Part, set_parts
 from tests.support.api import set_api_clock
 from tests.support.aws import World
 from tests.support.factories import START, user_id, user_ids
@@ -140,7 +140,7 @@ def test_two_pastes_in_the_same_moment_are_both_taken(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audience = an_audience().id
-    write, others = audiences.set_parts, [[user_id(8), user_id(9)]]
+    write, others = set_parts, [[user_id(8), user_id(9)]]
 
     def late(found: Audience, parts: Iterable[Part]) -> Audience:
         if others:
