@@ -48,7 +48,7 @@ def put(browser: Browser, fields: Mapping[str, str], version: str | None = None)
     """Send the form of a contact with these fields and the others empty, as the page has it now."""
     found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
     shown = version or (found[1] if found else version_of(None))
-    return browser.post(path_of(), {name: "" for name in FORM_FIELDS} | dict(fields) | {"version": shown})
+    return browser.post(path_of(), dict.fromkeys(FORM_FIELDS, "") | dict(fields) | {"version": shown})
 
 
 def test_what_another_has_changed_meanwhile_is_not_put_back(browser: Browser) -> None:
