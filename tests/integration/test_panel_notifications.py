@@ -1,6 +1,7 @@
 """The panel's notifications: found, looked at while they are sent, cancelled, changed and sent again."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -203,7 +204,15 @@ def _address(shown: Shown) -> str:
 
 
 @pytest.mark.parametrize(
-    "query", ["done=x&at=y&rate=z", "done=-5&at=1e999", "done=9&at=9999999999999", "at=nan"]
+    "query",
+    [
+        "done=x&at=y&rate=z",
+        "done=-5&at=1e999",
+        "done=9&at=9999999999999",
+        "at=nan",
+        "rate=nan",
+        "rate=1e-320",
+    ],
 )
 def test_a_made_up_question_about_progress_is_answered(world: World, browser: Browser, query: str) -> None:
     dispatch = world.submit(user_ids(2))
@@ -277,6 +286,45 @@ def test_an_ended_session_leads_from_the_page_to_the_door(world: World) -> None:
     assert (part.status, part.headers["HX-Redirect"]) == (401, "../../../admin/login")
 
 
+def version_shown(browser: Browser, dispatch: Dispatch) -> str:
+    """Which version the form of a change has been filled in from."""
+    found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of(dispatch, "change")).html)
+    assert found
+    return found[1]
+
+
+def change(browser: Browser, dispatch: Dispatch, fields: Mapping[str, str]) -> Shown:
+    """Send the form of a change as the page has it now."""
+    version = version_shown(browser, dispatch)
+    return browser.post(path_of(dispatch, "change"), dict(fields) | {"version": version})
+
+
+def test_what_another_has_changed_meanwhile_is_not_put_back(world: World, browser: Browser) -> None:
+    dispatch = world.submit(user_ids(1), send_at=START + timedelta(days=2))
+    version = version_shown(browser, dispatch)
+    fields = {"send_at": "2026-11-26T10:00", "title": "The right price", "text": "Text"}
+    assert "Saved." in change(browser, dispatch, fields).text
+    late = browser.post(
+        path_of(dispatch, "change"), fields | {"title": "The wrong price", "version": version}
+    )
+    assert (late.status, "changed by another meanwhile" in late.text) == (412, True)
+    assert stored(dispatch).title == "The right price"
+
+
+def test_of_a_template_that_is_gone_the_time_is_changed(world: World, browser: Browser) -> None:
+    variables = {"topic": "Plans", "starts_at": "2026-11-27T13:30:00Z", "place": "Here"}
+    at = START + timedelta(hours=5)
+    dispatch = world.submit(
+        user_ids(1), title="", text="", template="meeting", variables=variables, send_at=at
+    )
+    Notification.change(dispatch.notification_id, actions=[Notification.template.set("gone@1")])
+    assert "is not there any more" in browser.get(path_of(dispatch, "change")).text
+    assert "Saved." in change(browser, dispatch, {"send_at": "2026-11-23T15:00"}).text
+    assert stored(dispatch).variables == variables | {"starts_at": "2026-11-27T13:30:00.000Z"}
+    copy = browser.get(f"/admin/notifications/new?copy={dispatch.notification_id}")
+    assert 'id="e-template"' in copy.html
+
+
 def test_a_form_is_read_in_the_time_zone_in_which_it_was_shown(world: World, browser: Browser) -> None:
     dispatch = world.submit(user_ids(1), send_at=START + timedelta(days=2))
     before = due_at_of(dispatch)
@@ -285,14 +333,11 @@ def test_a_form_is_read_in_the_time_zone_in_which_it_was_shown(world: World, bro
     fields = dict(names) | {"text": "Another text"}
     assert fields["zone.send_at"] == "UTC"
     browser.cookies["vestnik-zone"] = "Asia%2FVladivostok"
-    assert browser.post(path_of(dispatch, "change"), fields).status == 200
+    assert change(browser, dispatch, fields).status == 200
     assert due_at_of(dispatch) == before
-    browser.post(
-        path_of(dispatch, "change"),
-        fields | {"send_at": (START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")},
-    )
+    change(browser, dispatch, fields | {"send_at": (START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")})
     assert due_at_of(dispatch).startswith((START + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
-    bad = browser.post(path_of(dispatch, "change"), fields | {"zone.send_at": "../nowhere"})
+    bad = change(browser, dispatch, fields | {"zone.send_at": "../nowhere"})
     assert (bad.status, "must be a date and a time" in bad.text) == (422, True)
 
 
@@ -329,7 +374,7 @@ def test_what_is_not_due_is_changed(world: World, browser: Browser) -> None:
     shown = browser.get(path_of(dispatch, "change"))
     assert 'value="2026-11-23T18:00"' in shown.html
     fields = {"send_at": "2026-11-23T19:30", "title": "Better", "text": "One\r\n\r\nTwo"}
-    done = browser.post(path_of(dispatch, "change"), fields)
+    done = change(browser, dispatch, fields)
     assert "Saved." in done.text
     assert "2026-11-23 19:30" in done.text
     assert (stored(dispatch).title, stored(dispatch).text) == ("Better", "One\n\nTwo")
@@ -340,12 +385,12 @@ def test_what_is_not_due_is_changed(world: World, browser: Browser) -> None:
         ({"text": " "}, "text", "must not be blank"),
         ({"title": "x" * 201}, "title", "at most 200 characters"),
     ]:
-        refused = browser.post(path_of(dispatch, "change"), fields | changed)
+        refused = change(browser, dispatch, fields | changed)
         assert refused.status == 422
         assert re.search(rf'id="e-{field}">[^<]*{reason}', refused.html), refused.html
         assert stored(dispatch).title == "Better"
     world.clock.advance(7 * 3600)
-    late = visitor(Role.SENDER, now=world.clock()).post(path_of(dispatch, "change"), fields)
+    late = change(visitor(Role.SENDER, now=world.clock()), dispatch, fields)
     assert (late.status, "it is being sent, or has been" in late.text) == (409, True)
 
 
@@ -361,11 +406,11 @@ def test_the_variables_of_a_template_are_changed(world: World, browser: Browser)
         "send_at": "2026-11-23T15:00", "variables.topic": "Other plans", "variables.place": "There",
         "variables.starts_at": "2026-11-28T10:00",
     }  # fmt: skip
-    assert "Saved." in browser.post(path_of(dispatch, "change"), fields).text
+    assert "Saved." in change(browser, dispatch, fields).text
     assert stored(dispatch).variables == {
         "topic": "Other plans", "starts_at": "2026-11-28T10:00:00.000Z", "place": "There"
     }  # fmt: skip
-    refused = browser.post(path_of(dispatch, "change"), fields | {"variables.place": ""})
+    refused = change(browser, dispatch, fields | {"variables.place": ""})
     assert (refused.status, 'id="e-variables.place"' in refused.html) == (422, True)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from chalice.app import Response
 from markupsafe import Markup
 
+from chalicelib.admin import words
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views import notification_form
 from chalicelib.admin.views.notification_form import (
@@ -70,9 +71,9 @@ def show_form(visit: Visit) -> Response:
         wanted = wanted or start.values.get("template", "")
     try:
         written_by = chosen_template(wanted)
-    except InvalidFieldError:
-        if "template" not in visit.errors:
-            raise
+    except InvalidFieldError as error:
+        # Of a copy, too, whose template is not there any more.
+        visit.errors.setdefault("template", words.reason_in(visit.language, error.reason))
         written_by = None
     return visit.show(
         "notifications/new.html",
