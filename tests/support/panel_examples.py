@@ -104,8 +104,9 @@ class Examples:
         return login
 
     def disabled_administrator(self) -> str:
-        login = self.administrator()
-        administrators.change_administrator_rights(login, BORIS, is_active=False)
+        login, manager = self.administrator(), unused("boris")
+        administrators.create_administrator(manager, utc_now(), "a rather long password", Role.MANAGER)
+        administrators.change_administrator_rights(login, administrator(manager), is_active=False)
         return login
 
     def contact(self) -> str:
