@@ -1,11 +1,9 @@
 """From a request to the panel to its answer: who it is, whether they may, and what came up."""
 
-import hmac
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -13,11 +11,10 @@ from chalice.app import Chalice, Request, Response
 from pydantic import ValidationError
 
 from chalicelib import settings
-from chalicelib.admin import links, words
+from chalicelib.admin import cookies, links, words
+from chalicelib.admin.bodies import NotTakenError, read_body
 from chalicelib.admin.declaring import Section, View
-from chalicelib.admin.forms import Form
 from chalicelib.admin.visits import Visit
-from chalicelib.api.endpoints import MAX_BODY_BYTES
 from chalicelib.api.problems import REFUSALS, may_pass
 from chalicelib.domain.times import utc_now
 from chalicelib.observability import SERVER_ERRORS, about, logger, measure
@@ -35,23 +32,10 @@ from chalicelib.services.errors import (
 from chalicelib.services.rights import check
 from chalicelib.services.sessions import read_session, renew
 
-FORM = "application/x-www-form-urlencoded"
-TEXTS = ("text/csv", "text/plain")
-MAX_LOGIN_BYTES = 4_096
-LANGUAGE, ZONE, LOGIN_FORM = "vestnik-language", "vestnik-zone", "vestnik-login"
-CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 MAX_QUERY = {"cursor": MAX_CURSOR_LENGTH, "author": 100}
 """So long may be what becomes a part of a table's keys, as in the API."""
 BY_ITSELF_HEADER = "x-by-itself"
 ONE_YEAR = 365 * 86_400
-
-
-class _ProblemError(Exception):
-    """What the form of a request is refused with."""
-
-    def __init__(self, status: HTTPStatus, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
 
 
 def register(app: Chalice, section: Section, view: View) -> None:
@@ -79,49 +63,12 @@ def answer(section: Section, view: View, request: Request, path: dict[str, str])
         errors = {SERVER_ERRORS: 1} if status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
         measure("request", errors, endpoint=view.name, status=status)
     headers: dict[str, Any] = {**response.headers, "X-Request-Id": request_id}
-    if is_secure():
+    if cookies.is_secure():
         headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}"
     if visit.cookies:
         headers["Set-Cookie"] = visit.cookies
     response.headers = headers
     return response
-
-
-def cookie(name: str, value: str, *, lasts: int | None = None, is_ours: bool = True) -> str:
-    """A cookie of the panel. One that is ours alone no script can read; with TLS it is sent by nothing else.
-
-    Args:
-        lasts: Seconds; None until the browser is closed, 0 takes it away.
-    """
-    parts = [f"{name}={value}", "Path=/", "SameSite=Lax"]
-    if is_ours:
-        parts.append("HttpOnly")
-    if is_secure():
-        parts.append("Secure")
-    if lasts is not None:
-        parts.append(f"Max-Age={lasts}")
-    return "; ".join(parts)
-
-
-def is_secure() -> bool:
-    """Whether the panel is reached by TLS, as the deployment's public address has it."""
-    return settings.current().public_url.startswith("https:")
-
-
-def session_cookie_name() -> str:
-    """With TLS a name that browsers give no other host, no other path and no plain connection."""
-    return "__Host-vestnik-session" if is_secure() else "vestnik-session"
-
-
-def login_form_cookie_name() -> str:
-    """The same for the token of the form to log in with: a sister domain cannot set it either."""
-    return f"__Host-{LOGIN_FORM}" if is_secure() else LOGIN_FORM
-
-
-def set_session(visit: Visit, token: str) -> None:
-    """Have the browser keep a session's token; "" takes it away."""
-    lasts = settings.panel().session_hours * 3600 if token else 0
-    visit.cookies.append(cookie(session_cookie_name(), token, lasts=lasts))
 
 
 def errors_by_field(visit: Visit, error: RefusedError | ValidationError) -> dict[str, str]:
@@ -141,12 +88,12 @@ def errors_by_field(visit: Visit, error: RefusedError | ValidationError) -> dict
 
 def _visit(section: Section, request: Request) -> Visit:
     context = request.context or {}
-    sent = _cookies(request)
+    sent = cookies.read_cookies(request)
     asked = str(context.get("path") or request.path)
     filled = request.path
     for name, value in (request.uri_params or {}).items():
         filled = filled.replace(f"{{{name}}}", value)
-    login_csrf = sent.get(login_form_cookie_name(), "")
+    login_csrf = sent.get(cookies.login_form_cookie_name(), "")
     page = request.headers.get("hx-current-url")
     root = links.root_of_part(request.path, asked, page) if page else None
     return Visit(
@@ -154,21 +101,17 @@ def _visit(section: Section, request: Request) -> Visit:
         root=root or links.root_from(request.path, asked),
         path=filled,
         language=words.chosen(
-            sent.get(LANGUAGE), request.headers.get("accept-language"), settings.current().default_locale
+            sent.get(cookies.LANGUAGE),
+            request.headers.get("accept-language"),
+            settings.current().default_locale,
         ),
-        zone=_zone(sent.get(ZONE)),
+        zone=_zone(sent.get(cookies.ZONE)),
         section=section.name,
         source=str((context.get("identity") or {}).get("sourceIp") or "unknown"),
         query=dict(request.query_params or {}),
         is_fragment=request.headers.get("hx-request") == "true",
         login_csrf=login_csrf,
     )
-
-
-def _cookies(request: Request) -> dict[str, str]:
-    """What was sent, whatever cookies of other kinds are among it."""
-    pairs = (each.partition("=") for each in request.headers.get("cookie", "").split(";"))
-    return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
 
 
 def _zone(name: str | None) -> ZoneInfo:
@@ -190,12 +133,12 @@ def _answer(view: View, visit: Visit, request: Request, path: dict[str, str], re
         with audit.acting(who, audit.Via.PANEL, request_id):
             arguments = _path_arguments(view, path)
             if view.method == "POST":
-                _read_body(view, visit, request)
+                read_body(view, visit, request)
                 return _act(view, visit, arguments)
             return view.handler(visit, **arguments)
     except NotAuthenticatedError:
         return _to_log_in(visit, view)
-    except _ProblemError as error:
+    except NotTakenError as error:
         return problem(visit, error.status, error.text)
     except tuple(REFUSALS) as error:
         return _refused(visit, error)
@@ -221,7 +164,7 @@ def problem(visit: Visit, status: HTTPStatus, text: str) -> Response:
 
 def _know(view: View, visit: Visit, request: Request) -> None:
     """Find out who asks; NotAuthenticatedError where somebody has to be logged in and is not."""
-    token = _cookies(request).get(session_cookie_name())
+    token = cookies.read_cookies(request).get(cookies.session_cookie_name())
     try:
         if not token:
             raise NotAuthenticatedError("there is no session")
@@ -233,44 +176,7 @@ def _know(view: View, visit: Visit, request: Request) -> None:
     # What a page asks for by itself, again and again, is nobody who is there.
     is_by_itself = view.method == "GET" and BY_ITSELF_HEADER in request.headers
     if not is_by_itself and (renewed := renew(visit.session, visit.now)) is not None:
-        set_session(visit, renewed)
-
-
-def _read_body(view: View, visit: Visit, request: Request) -> None:
-    data = cast(bytes, request.raw_body)
-    limit = MAX_BODY_BYTES if visit.session is not None else MAX_LOGIN_BYTES
-    if len(data) > limit:
-        raise _ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, visit.say("That is more than is taken at once.")
-        )
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in (TEXTS if view.takes_text else (FORM,)):
-        raise _ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, visit.say("This is not a form of this panel."))
-    if view.takes_text:
-        visit.text = data
-    else:
-        try:
-            visit.form = Form.read(data)
-        except ValueError as error:
-            said = visit.say("The form cannot be read.")
-            raise _ProblemError(HTTPStatus.BAD_REQUEST, said) from error
-    _check_csrf(visit, request)
-
-
-def _check_csrf(visit: Visit, request: Request) -> None:
-    """Only a form of the visitor's own session counts, and none that another site has sent."""
-    site = request.headers.get("sec-fetch-site") or _site_of_origin(request)
-    sent = request.headers.get(CSRF_HEADER) or visit.form.text(CSRF_FIELD)
-    if site != "same-origin" or not visit.csrf or not hmac.compare_digest(sent.encode(), visit.csrf.encode()):
-        said = visit.say("This form was not sent from a page of your session. Please load the page again.")
-        raise _ProblemError(HTTPStatus.FORBIDDEN, said)
-
-
-def _site_of_origin(request: Request) -> str:
-    """The same where there is no Sec-Fetch-Site, by the origin that browsers send with a POST."""
-    origin = request.headers.get("origin")
-    ours = {request.headers.get("host"), urlsplit(settings.current().public_url).netloc}
-    return "same-origin" if origin is None or urlsplit(origin).netloc in ours - {None, ""} else "cross-site"
+        cookies.set_session(visit, renewed)
 
 
 def _act(view: View, visit: Visit, arguments: Mapping[str, Any]) -> Response:
@@ -324,10 +230,3 @@ def _path_arguments(view: View, path: Mapping[str, str]) -> dict[str, Any]:
         except ValueError as error:
             raise NotFoundError("there is no such page") from error
     return arguments
-
-
-def new_login_csrf(visit: Visit) -> None:
-    """A form for somebody who is not logged in has a token too: nobody logs them in as somebody else."""
-    if not visit.login_csrf:
-        visit.login_csrf = secrets.token_urlsafe(24)
-        visit.cookies.append(cookie(login_form_cookie_name(), visit.login_csrf))

@@ -11,7 +11,8 @@ from chalicelib.api.fields import ONE_LINE, Id, one_line
 from chalicelib.api.lists import ListQuery
 from chalicelib.domain.id_lists import UnreadableListError, read_ids
 from chalicelib.domain.times import iso, utc_now
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
+from chalicelib.services.audience_parts import MAX_PART_USERS
 from chalicelib.services.errors import RejectedLinesError
 from chalicelib.services.rights import Access, Principal
 from chalicelib.tables.audience_headers import Audience, AudienceState
@@ -20,7 +21,7 @@ resource = Resource("audiences")
 
 CSV_TYPES = ("text/csv", "text/plain")
 
-PartNumber = Annotated[int, Field(ge=1, le=audiences.MAX_PARTS)]
+PartNumber = Annotated[int, Field(ge=1, le=audience_parts.MAX_PARTS)]
 
 
 class NewAudience(BaseModel):
@@ -40,8 +41,8 @@ class PartUsers(BaseModel):
     """The users of one part."""
 
     users: Annotated[list[UUID], FailFast()] = Field(
-        description=f"1 to {audiences.MAX_PART_USERS} user ids, with or without dashes; each counts once",
-        json_schema_extra={"minItems": 1, "maxItems": audiences.MAX_PART_USERS},
+        description=f"1 to {MAX_PART_USERS} user ids, with or without dashes; each counts once",
+        json_schema_extra={"minItems": 1, "maxItems": MAX_PART_USERS},
     )
 
 
@@ -125,7 +126,7 @@ def put_audience_part(
     else:
         assert upload is not None
         ids = _uploaded(upload)
-    return shown(audiences.put_part(str(audience_id), number, ids, principal, utc_now()))
+    return shown(audience_parts.put_part(str(audience_id), number, ids, principal, utc_now()))
 
 
 def _uploaded(upload: Upload) -> list[bytes]:
@@ -141,7 +142,7 @@ def complete_audience(principal: Principal, audience_id: UUID) -> AudienceOut:
 
     Of a million users this takes some seconds. If it breaks off, the same request goes on.
     """
-    return shown(audiences.complete(str(audience_id), principal, utc_now()))
+    return shown(audience_parts.complete(str(audience_id), principal, utc_now()))
 
 
 @resource.delete("/api/v1/audiences/{audience_id}", access=Access.SEND, refuses=(409,))

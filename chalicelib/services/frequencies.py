@@ -17,7 +17,7 @@ from chalicelib.domain.ids import new_id
 from chalicelib.domain.lanes import shard_key
 from chalicelib.domain.times import iso
 from chalicelib.observability import logger
-from chalicelib.services import audiences, audit
+from chalicelib.services import audience_parts, audiences, audit
 from chalicelib.services.content import Content, checked, content_of, new_notification
 from chalicelib.services.cursors import page_of, read_place
 from chalicelib.services.errors import (
@@ -50,7 +50,7 @@ from chalicelib.tables.frequencies import (
 from chalicelib.tables.listing import listed_shard
 from chalicelib.tables.notifications import Notification, let_notification_expire
 
-MAX_USERS = audiences.MAX_PART_USERS
+MAX_USERS = audience_parts.MAX_PART_USERS
 
 AUDITED = (
     "cron", "time_zone", "starts_at", "ends_at", "is_paused", "type", "title", "is_express",

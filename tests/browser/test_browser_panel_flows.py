@@ -160,7 +160,7 @@ def test_a_file_with_a_bad_line_is_sent_to_when_that_is_agreed_to(
     page.set_input_files("#upload-file", file)
     page.locator("#upload [data-start]").click()
     page.locator("#upload .report button.danger").click()
-    expect(page.locator("#upload .report .said.warn, #upload .report .said.good")).to_have_count(1)
+    expect(page.locator("#upload .told .said.warn, #upload .told .said.good")).to_have_count(1)
     expect(page.locator("[name=uploaded_parts]")).to_have_value("1")
     send(desk, 3)
 

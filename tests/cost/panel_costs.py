@@ -13,6 +13,7 @@ from moto import mock_aws
 from chalicelib.services import (
     administrators,
     applications,
+    audience_parts,
     audiences,
     audit,
     frequencies,
@@ -62,7 +63,7 @@ def fill(world: World, first: int, end: int) -> None:
             title, text = WIDEST * 200, WIDEST * 1_000
             submit.submit(Submission("mail", title, text, users=[user], content_id=WIDEST * 255), BORIS, now)
             made = audiences.create(WIDEST * 100, BORIS, now)
-            audiences.put_part(made.id, 1, [user.bytes], BORIS, now)
+            audience_parts.put_part(made.id, 1, [user.bytes], BORIS, now)
             content = Content("mail", title, text, False, None)
             wanted = Wanted(timing={"cron": "*/5 * * * *"}, content=content, users=[user])
             frequencies.create(name, wanted, BORIS, now)

@@ -14,7 +14,7 @@ from uuid import UUID
 from chalicelib import security
 from chalicelib.domain.statuses import Status
 from chalicelib.domain.times import iso, later
-from chalicelib.services import audiences, contacts, frequencies
+from chalicelib.services import audience_parts, audiences, contacts, frequencies
 from chalicelib.services.administrators import create_administrator, issue_token
 from chalicelib.services.applications import register_application
 from chalicelib.services.content import Content
@@ -157,13 +157,13 @@ _PARTS = frozenset({"AUDIENCES_TABLE", "NOTIFICATIONS_TABLE"})
 def _an_open_audience() -> Names:
     audience = audiences.create("all", OPERATOR, START)
     for number, users in ((1, [ANNA, BEN, CARL]), (3, [CARL, EVA])):
-        audiences.put_part(audience.id, number, [UUID(user).bytes for user in users], OPERATOR, START)
+        audience_parts.put_part(audience.id, number, [UUID(user).bytes for user in users], OPERATOR, START)
     return {"audience": audience.id}
 
 
 def _an_audience() -> Names:
     names = _an_open_audience()
-    audiences.complete(names["audience"], OPERATOR, START)
+    audience_parts.complete(names["audience"], OPERATOR, START)
     return names
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.services.submit import submit
@@ -33,11 +33,11 @@ def made(world: World) -> str:
 
 
 def put(world: World, audience_id: str, number: int, users: list[bytes]) -> Audience:
-    return audiences.put_part(audience_id, number, users, SHOP, world.clock())
+    return audience_parts.put_part(audience_id, number, users, SHOP, world.clock())
 
 
 def complete(world: World, audience_id: str) -> Audience:
-    return audiences.complete(audience_id, SHOP, world.clock())
+    return audience_parts.complete(audience_id, SHOP, world.clock())
 
 
 def members(audience: Audience) -> list[str]:
@@ -236,11 +236,11 @@ def test_no_part_is_changed_while_it_is_being_completed(world: World) -> None:
 
 def test_another_applications_audience_is_not_found(world: World) -> None:
     audience = whole(world)
-    for act in (audiences.visible, audiences.delete, audiences.complete):
+    for act in (audiences.visible, audiences.delete, audience_parts.complete):
         with pytest.raises(NotFoundError):
             act(audience.id, CINEMA, world.clock())
     with pytest.raises(NotFoundError):
-        audiences.put_part(audience.id, 1, ids(1, 4), CINEMA, world.clock())
+        audience_parts.put_part(audience.id, 1, ids(1, 4), CINEMA, world.clock())
     with pytest.raises(InvalidFieldError, match="no such audience"):
         audiences.usable(audience.id, CINEMA, world.clock())
     assert audiences.visible(audience.id, Principal("administrator", "anna"), world.clock()).id == audience.id

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
 from chalicelib.services.submit import submit
 from tests.cost import moto_shortcuts
 from tests.cost.ledger import Amount
@@ -38,9 +38,9 @@ def test_a_hundred_users_cost_two_writes_at_each_step_of_their_audience(
     now = world.clock()
     ids = [UUID(user_id(number)).bytes for number in range(1, CHUNKS * 100 + 1)]
     audience = audiences.create(None, SHOP, now)
-    put = spent(recorder, lambda: audiences.put_part(audience.id, 1, ids, SHOP, now))
-    again = spent(recorder, lambda: audiences.put_part(audience.id, 1, ids, SHOP, now))
-    complete = spent(recorder, lambda: audiences.complete(audience.id, SHOP, now))
+    put = spent(recorder, lambda: audience_parts.put_part(audience.id, 1, ids, SHOP, now))
+    again = spent(recorder, lambda: audience_parts.put_part(audience.id, 1, ids, SHOP, now))
+    complete = spent(recorder, lambda: audience_parts.complete(audience.id, SHOP, now))
     delete = spent(recorder, lambda: audiences.delete(audience.id, SHOP, now))
     batches = CHUNKS / 25
     assert put == Amount(requests=batches + 2, reads=1, writes=2 * CHUNKS + 1)
@@ -54,8 +54,8 @@ def test_a_dispatch_to_an_audience_costs_no_more_than_one_to_users(world: World,
     now = world.clock()
     audience = audiences.create(None, SHOP, now)
     for number in range(1, 101):  # as many parts as there can be: what is read of it is the largest
-        audiences.put_part(audience.id, number, [UUID(user_id(number)).bytes], SHOP, now)
-    audiences.complete(audience.id, SHOP, now)
+        audience_parts.put_part(audience.id, number, [UUID(user_id(number)).bytes], SHOP, now)
+    audience_parts.complete(audience.id, SHOP, now)
     by_users = spent(recorder, lambda: submit(submission(user_ids(100)), SHOP, now))
     by_audience = spent(recorder, lambda: submit(submission(None, audience_id=audience.id), SHOP, now))
     assert by_audience.requests <= by_users.requests

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.lanes import Lane, shard_key
 from chalicelib.domain.times import iso, later
-from chalicelib.services import audiences, frequencies
+from chalicelib.services import audience_parts, audiences, frequencies
 from chalicelib.services.content import Content
 from chalicelib.services.errors import AlreadyThereError, ConflictError, NotFoundError, OutdatedError
 from chalicelib.services.frequencies import Wanted
@@ -54,8 +54,8 @@ def delete(world: World, slug: str = "weekly") -> None:
 def complete_audience(world: World, count: int = 5) -> str:
     audience = audiences.create(None, SHOP, world.clock())
     ids = [UUID(user_id(number)).bytes for number in range(1, count + 1)]
-    audiences.put_part(audience.id, 1, ids, SHOP, world.clock())
-    return audiences.complete(audience.id, SHOP, world.clock()).id
+    audience_parts.put_part(audience.id, 1, ids, SHOP, world.clock())
+    return audience_parts.complete(audience.id, SHOP, world.clock()).id
 
 
 def stored(slug: str = "weekly") -> Frequency:

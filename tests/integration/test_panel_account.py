@@ -318,6 +318,16 @@ def test_what_is_no_login_is_nobodys() -> None:
     assert visitor().get(f"/admin/administrators/{'a' * 3_000}").status == 404
 
 
+def test_the_title_says_that_something_is_wrong() -> None:
+    """It is what somebody who cannot see the page hears of it first."""
+    browser = visitor()
+    browser.cookies["vestnik-language"] = "ru"
+    assert "<title>Не найдено · Vestnik</title>" in browser.get("/admin/administrators/nobody").html
+    assert "<title>Ваша учётная запись" in browser.get("/admin/account").html
+    fields = {"password": PASSWORD, "new_password": "short", "repeated": "short"}
+    assert "<title>Ошибка: Ваша учётная запись" in browser.post("/admin/account/password", fields).html
+
+
 def test_a_form_that_no_page_shows_again_says_what_is_wrong() -> None:
     user = "00000000-0000-4000-8000-000000000001"
     shown = visitor().post(f"/admin/unsubscribes?user={user}", {"user_id": "nobody"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
 from chalicelib.services.rights import Role, administrator
 from chalicelib.tables.audience_headers import Audience, Part, set_parts
 from tests.support.api import set_api_clock
@@ -34,7 +34,7 @@ def browser() -> Browser:
 def an_audience(name: str | None = "Kazan", users: Sequence[str] = ()) -> Audience:
     made = audiences.create(name, ANNA, START)
     if users:
-        made = audiences.put_part(
+        made = audience_parts.put_part(
             made.id, 1, [bytes.fromhex(each.replace("-", "")) for each in users], ANNA, START
         )
     return made
@@ -124,7 +124,7 @@ def test_a_further_file_takes_the_place_of_nothing(browser: Browser) -> None:
         take(browser, audience.id, each)
     browser.post(f"/admin/audiences/{audience.id}/paste", {"users": user_id(5)})
     assert [part.users for part in stored(audience.id).by_number.values()] == [2, 1, 1, 1]
-    assert int(audiences.complete(audience.id, ANNA, START).recipients) == 5
+    assert int(audience_parts.complete(audience.id, ANNA, START).recipients) == 5
 
 
 def test_of_a_file_that_was_broken_off_nobody_is_taken(browser: Browser) -> None:
@@ -133,7 +133,7 @@ def test_of_a_file_that_was_broken_off_nobody_is_taken(browser: Browser) -> None
     browser.post(path, text="\n".join(user_ids(3)).encode())
     _, answer = send(browser, audience, user_id(7).encode())
     assert take(browser, audience, answer["staged"]) == {"parts": 1}
-    assert int(audiences.complete(audience, ANNA, START).recipients) == 1
+    assert int(audience_parts.complete(audience, ANNA, START).recipients) == 1
 
 
 def test_two_pastes_in_the_same_moment_are_both_taken(
@@ -152,7 +152,7 @@ def test_two_pastes_in_the_same_moment_are_both_taken(
     monkeypatch.setattr("chalicelib.services.audiences.set_parts", late)
     browser.post(f"/admin/audiences/{audience}/paste", {"users": user_id(1)})
     assert int(stored(audience).users) == 3
-    assert int(audiences.complete(audience, ANNA, START).recipients) == 3
+    assert int(audience_parts.complete(audience, ANNA, START).recipients) == 3
 
 
 def test_a_file_of_too_many_parts_is_refused_at_its_first(browser: Browser) -> None:
@@ -237,7 +237,7 @@ def test_a_part_without_its_place_is_refused(browser: Browser, query: str) -> No
 
 def test_what_is_complete_takes_nobody(browser: Browser) -> None:
     audience = an_audience(users=user_ids(1)).id
-    audiences.complete(audience, ANNA, START)
+    audience_parts.complete(audience, ANNA, START)
     status, answer = send(browser, audience, user_id(2).encode())
     assert (status, "the audience is complete" in answer["problem"]) == (409, True)
     pasted = browser.post(f"/admin/audiences/{audience}/paste", {"users": user_id(2)})

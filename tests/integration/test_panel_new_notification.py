@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from chalicelib.domain.times import iso
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
 from chalicelib.services.rights import Role, administrator
 from chalicelib.tables.notifications import Notification
 from tests.support.api import set_api_clock
@@ -278,10 +278,10 @@ def test_by_a_template_in_each_language(world: World, browser: Browser) -> None:
 
 def test_to_an_audience(world: World, browser: Browser) -> None:
     audience = audiences.create(SCRIPT, ANNA, START)
-    audiences.put_part(audience.id, 1, [bytes.fromhex(user_id(1).replace("-", ""))], ANNA, START)
+    audience_parts.put_part(audience.id, 1, [bytes.fromhex(user_id(1).replace("-", ""))], ANNA, START)
     fields = typed(way="audience", audience_id=audience.id)
     refused(browser.post(NEW, fields), "audience_id", "the audience is open, and must be complete")
-    audiences.complete(audience.id, ANNA, START)
+    audience_parts.complete(audience.id, ANNA, START)
     form = browser.get(f"{NEW}?audience={audience.id}")
     assert re.search(rf'<option value="{audience.id}" selected>', form.html)
     assert re.search(r'value="audience" checked', form.html)

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.lanes import Lane
 from chalicelib.domain.times import iso, later, parse, utc_now
-from chalicelib.services import audiences, send_times
+from chalicelib.services import audience_parts, audiences, send_times
 from chalicelib.services.applications import register_application
 from chalicelib.services.cancelling import cancel
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError
@@ -80,8 +80,8 @@ def test_an_audience_that_is_deleted_meanwhile_is_still_sent_to(world: World) ->
     world.knows(user_ids(3))
     audience = audiences.create(None, SHOP, world.clock())
     ids = [bytes.fromhex(user.replace("-", "")) for user in user_ids(3)]
-    audiences.put_part(audience.id, 1, ids, SHOP, world.clock())
-    audiences.complete(audience.id, SHOP, world.clock())
+    audience_parts.put_part(audience.id, 1, ids, SHOP, world.clock())
+    audience_parts.complete(audience.id, SHOP, world.clock())
     dispatch = world.submit(None, audience_id=audience.id, send_at=later(START, 360 * DAY))
     world.clock.advance(100)
     audiences.delete(audience.id, SHOP, world.clock())

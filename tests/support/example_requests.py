@@ -16,7 +16,15 @@ from chalicelib.api import openapi
 from chalicelib.api.examples import USER
 from chalicelib.api.resources import ENDPOINTS
 from chalicelib.domain.times import iso, later, utc_now
-from chalicelib.services import administrators, applications, audiences, contacts, frequencies, submit
+from chalicelib.services import (
+    administrators,
+    applications,
+    audience_parts,
+    audiences,
+    contacts,
+    frequencies,
+    submit,
+)
 from chalicelib.services.content import Content
 from chalicelib.services.errors import AlreadyThereError
 from chalicelib.services.frequencies import Wanted
@@ -118,7 +126,7 @@ def _link(_: Principal) -> str:
 def _audience(owner: Principal) -> str:
     now = utc_now()
     audience = audiences.create(None, owner, now)
-    audiences.put_part(audience.id, 1, [UUID(USER).bytes], owner, now)
+    audience_parts.put_part(audience.id, 1, [UUID(USER).bytes], owner, now)
     return audience.id
 
 

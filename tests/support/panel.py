@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from chalicelib.admin.answering import session_cookie_name
+from chalicelib.admin.cookies import session_cookie_name
 from chalicelib.domain.times import utc_now
 from chalicelib.services.administrators import create_administrator, find_administrator
 from chalicelib.services.errors import NotFoundError

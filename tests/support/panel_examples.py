@@ -14,6 +14,7 @@ from chalicelib.domain.times import later, utc_now
 from chalicelib.services import (
     administrators,
     applications,
+    audience_parts,
     audiences,
     audit,
     contacts,
@@ -71,7 +72,7 @@ class Examples:
         """One that more users may be put into."""
         now = utc_now()
         made = audiences.create(self.say("audience"), BORIS, now)
-        audiences.put_part(made.id, 1, [UUID(KNOWN).bytes], BORIS, now)
+        audience_parts.put_part(made.id, 1, [UUID(KNOWN).bytes], BORIS, now)
         return made.id
 
     def frequency(self) -> str:

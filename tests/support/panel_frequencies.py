@@ -5,7 +5,7 @@ from html import unescape
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.services import audiences, frequencies
+from chalicelib.services import audience_parts, audiences, frequencies
 from chalicelib.services.content import Content
 from chalicelib.services.frequencies import FrequencyView, Wanted
 from chalicelib.services.rights import Principal, administrator
@@ -37,9 +37,9 @@ def stored() -> Any:
 def audience(name: str | None = "Customers", users: int = 2, *, is_complete: bool = True) -> str:
     """The id of an audience of anna's."""
     made = audiences.create(name, administrator("anna"), START)
-    audiences.put_part(made.id, 1, [uuid4().bytes for _ in range(users)], administrator("anna"), START)
+    audience_parts.put_part(made.id, 1, [uuid4().bytes for _ in range(users)], administrator("anna"), START)
     if is_complete:
-        audiences.complete(made.id, administrator("anna"), START)
+        audience_parts.complete(made.id, administrator("anna"), START)
     return made.id
 
 

@@ -2,7 +2,7 @@
 //
 //   <form class="upload" data-upload="ADDRESS" data-lines="5000" data-max="100000" data-header="keep|none|NAME">
 //     <input type="file"> <button data-start> <button type="button" data-stop hidden>
-//     <progress hidden value="0" max="1"></progress> <div class="report" aria-live="polite"></div>
+//     <progress hidden value="0" max="1"></progress> <div class="told" role="status"></div> <div class="report"></div>
 //   </form>
 //
 // `uploads.html` has it as a macro, with all words in `data-words-…`. A box inside another form does as well:
@@ -185,9 +185,8 @@
   }
 
   function say(box, text, kind) {
-    const report = box.querySelector(".report");
-    let said = report.querySelector(".said");
-    if (!said) said = report.insertBefore(element("p"), report.firstChild);
+    const told = box.querySelector(".told");
+    const said = told.querySelector(".said") || told.appendChild(element("p"));
     said.className = "said " + (kind || "");
     said.textContent = text;
   }
@@ -330,7 +329,7 @@
       set(box, { uploaded_id: "", uploaded_parts: "" });
       const said = box.parentElement.querySelector("[data-uploaded]");
       if (said) said.hidden = true;
-      box.querySelector(".report").replaceChildren();
+      box.querySelectorAll(".told, .report").forEach((each) => each.replaceChildren());
     });
     if (box.tagName === "FORM") {
       box.addEventListener("submit", (event) => {

@@ -2,7 +2,7 @@
 
 from chalice.app import Response
 
-from chalicelib.admin import answering, links
+from chalicelib.admin import cookies, links
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.visits import Visit
 from chalicelib.services import administrators
@@ -29,7 +29,7 @@ def show_login(visit: Visit) -> Response:
     wanted = links.safe_next(visit.form.text("next") or visit.query.get("next"))
     if visit.session is not None:
         return visit.go_to(visit.root + wanted)
-    answering.new_login_csrf(visit)
+    cookies.new_login_csrf(visit)
     return visit.show("login.html", next=wanted)
 
 
@@ -42,14 +42,14 @@ def enter(visit: Visit) -> Response:
     except NotAuthenticatedError as error:
         raise InvalidFieldError("", "Unknown login or wrong password.") from error
     administrators.note_log_in(found, visit.now)
-    answering.set_session(visit, open_session(found, visit.now))
+    cookies.set_session(visit, open_session(found, visit.now))
     return visit.go_to(visit.root + links.safe_next(visit.form.text("next")))
 
 
 @section.action("/logout", access=Access.ANYONE, is_open=True)
 def leave(visit: Visit) -> Response:
     """Log out here."""
-    answering.set_session(visit, "")
+    cookies.set_session(visit, "")
     return visit.go("login", done="logged-out")
 
 
@@ -78,7 +78,7 @@ def change_password(visit: Visit) -> Response:
     except NotAuthenticatedError as error:
         raise InvalidFieldError("password", "This is not your password.") from error
     administrators.change_password(login, form.raw("new_password"))
-    answering.set_session(visit, open_session(administrators.find_administrator(login), visit.now))
+    cookies.set_session(visit, open_session(administrators.find_administrator(login), visit.now))
     return visit.go("account", done="password-changed")
 
 
@@ -86,7 +86,7 @@ def change_password(visit: Visit) -> Response:
 def leave_everywhere(visit: Visit) -> Response:
     """End every session and every token."""
     administrators.end_sessions(visit.principal.name)
-    answering.set_session(visit, "")
+    cookies.set_session(visit, "")
     return visit.go("login", done="logged-out-everywhere")
 
 
@@ -95,5 +95,5 @@ def choose_language(visit: Visit) -> Response:
     """Read the panel in another language from now on."""
     wanted = visit.form.text("language")
     if wanted in LOCALES:
-        visit.cookies.append(answering.cookie(answering.LANGUAGE, wanted, lasts=LANGUAGE_SECONDS))
+        visit.cookies.append(cookies.cookie(cookies.LANGUAGE, wanted, lasts=LANGUAGE_SECONDS))
     return visit.go_to(visit.root + links.safe_next(visit.form.text("next")))

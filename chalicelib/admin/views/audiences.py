@@ -9,7 +9,7 @@ from chalicelib.admin.views import uploading
 from chalicelib.admin.views.recipient_ids import bad_lines, check_agreed, pasted
 from chalicelib.admin.visits import Visit
 from chalicelib.api.audiences import NewAudience, shown
-from chalicelib.services import audiences
+from chalicelib.services import audience_parts, audiences
 from chalicelib.services.errors import InvalidFieldError, TooManyError
 from chalicelib.services.rights import Access
 from chalicelib.services.submit import MAX_USERS
@@ -70,12 +70,12 @@ def begin_upload(visit: Visit) -> Response:
 def stage_part(visit: Visit, audience_id: UUID) -> Response:
     """Have the ids of a part of a file lie ready; with a bad line none of it, unless that was agreed to."""
     part, ids = uploading.part_of(visit), uploading.ids_of(visit.text)
-    if not 1 <= part.number <= part.parts <= audiences.MAX_PARTS:
-        raise InvalidFieldError("part", f"at most {audiences.MAX_PARTS} parts")
+    if not 1 <= part.number <= part.parts <= audience_parts.MAX_PARTS:
+        raise InvalidFieldError("part", f"at most {audience_parts.MAX_PARTS} parts")
     _check_length(visit, len(ids.good))
     taken, staged = 0, ""
     if ids.good and (not ids.bad or visit.query.get("agreed") == "yes"):
-        staged = audiences.stage_part(
+        staged = audience_parts.stage_part(
             str(audience_id), part.parts, ids.good, visit.principal, visit.now
         ).stored
         taken = len(ids.good)
@@ -88,7 +88,7 @@ def take_parts(visit: Visit, audience_id: UUID) -> Response:
     """Have a file that is here whole in the audience: all its parts, or none."""
     staged = uploading.staged_of(visit)
     _check_length(visit, sum(each.users for each in staged))
-    found = audiences.add_parts(str(audience_id), staged, visit.principal, visit.now)
+    found = audience_parts.add_parts(str(audience_id), staged, visit.principal, visit.now)
     return uploading.answer(parts=len(found.by_number))
 
 
@@ -102,15 +102,15 @@ def paste(visit: Visit, audience_id: UUID) -> Response:
     """Add pasted ids as a further part."""
     ids = pasted(visit)
     check_agreed(visit, ids)
-    staged = audiences.stage_part(str(audience_id), 1, ids.good, visit.principal, visit.now)
-    found = audiences.add_parts(str(audience_id), [staged], visit.principal, visit.now)
+    staged = audience_parts.stage_part(str(audience_id), 1, ids.good, visit.principal, visit.now)
+    found = audience_parts.add_parts(str(audience_id), [staged], visit.principal, visit.now)
     return visit.go("audiences", found.id, done="part-added")
 
 
 @section.action("/audiences/{audience_id}/complete", access=Access.SEND, again=show_one)
 def complete(visit: Visit, audience_id: UUID) -> Response:
     """Close an audience: from now on it can be sent to."""
-    found = audiences.complete(str(audience_id), visit.principal, visit.now)
+    found = audience_parts.complete(str(audience_id), visit.principal, visit.now)
     return visit.go("audiences", found.id, done="audience-complete")
 
 

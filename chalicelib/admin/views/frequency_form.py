@@ -107,7 +107,9 @@ def _show_form(visit: Visit, page: str, view: FrequencyView | None) -> Response:
     chosen = visit.form.text("template") if visit.form.names() else (content and content.template) or ""
     pinned = {name: shipped().find(name).pinned for name in shipped().versions}
     templates = sorted({*pinned.values(), *([content.template] if content and content.template else [])})
-    offered, _ = audiences.listed(visit.principal, None, None, OFFERED_AUDIENCES, visit.now)
+    offered, _ = audiences.listed(
+        visit.principal, None, None, OFFERED_AUDIENCES, visit.now, newest_first=True
+    )
     bad_lines = _bad_lines(visit)
     is_long = _take_out_what_is_long(visit, content)
     count, unit = timings.in_units(int(row.period)) if row and row.period else (1, "day")

@@ -12,7 +12,7 @@ from chalicelib.admin.views.recipient_ids import check_agreed, pasted
 from chalicelib.admin.visits import Visit
 from chalicelib.api.fields import one_line
 from chalicelib.api.notifications import NewNotification
-from chalicelib.services import audiences, notifications
+from chalicelib.services import audience_parts, audiences, notifications
 from chalicelib.services.errors import InvalidFieldError, TooManyError
 from chalicelib.services.submit import MAX_USERS
 from chalicelib.tables.audience_headers import Audience, read_header
@@ -118,7 +118,7 @@ def _uploaded(visit: Visit) -> Recipients:
         raise InvalidFieldError("file", "the file has not been sent to its end: send it again")
     if int(found.users) > MAX_USERS:
         raise TooManyError(f"a file has at most {MAX_USERS} lines; make an audience for more")
-    users = audiences.users_of_parts(found)
+    users = audience_parts.users_of_parts(found)
     fields = {"way": FILE, "uploaded_id": found.id, "uploaded_parts": parts}
     return Recipients(users, None, len(users), 0, fields)
 
@@ -139,8 +139,8 @@ def carried(visit: Visit, recipients: Recipients) -> Mapping[str, str]:
         visit.say("Recipients of a notification"), visit.principal, visit.now, is_passing=True
     )
     ids = [each.bytes for each in recipients.users]
-    staged = audiences.stage_part(made.id, 1, ids, visit.principal, visit.now)
-    audiences.add_parts(made.id, [staged], visit.principal, visit.now)
+    staged = audience_parts.stage_part(made.id, 1, ids, visit.principal, visit.now)
+    audience_parts.add_parts(made.id, [staged], visit.principal, visit.now)
     return {"way": FILE, "uploaded_id": made.id, "uploaded_parts": "1"}
 
 
