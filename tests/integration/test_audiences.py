@@ -131,7 +131,7 @@ def test_a_complete_audience_takes_the_same_part_and_no_other(world: World) -> N
 
 
 def test_more_than_fit_are_refused_and_change_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audiences, "MAX_RECIPIENTS", 10)
+    monkeypatch.setattr(audience_parts, "MAX_RECIPIENTS", 10)
     audience_id = made(world)
     put(world, audience_id, 1, ids(1, 9))
     before = world.table(AUDIENCES)
@@ -142,7 +142,7 @@ def test_more_than_fit_are_refused_and_change_nothing(world: World, monkeypatch:
 
 
 def test_at_once_too_parts_never_have_more_than_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("chalicelib.services.audiences", "chalicelib.tables.audience_headers"):
+    for module in ("chalicelib.services.audience_parts", "chalicelib.tables.audience_headers"):
         monkeypatch.setattr(f"{module}.MAX_RECIPIENTS", 10)
     audience_id = made(world)
 
@@ -169,7 +169,7 @@ def test_two_at_once_for_one_number_never_mix(world: World) -> None:
 
 
 def test_nobody_and_too_many_of_one_part_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audiences, "MAX_PART_USERS", 5)
+    monkeypatch.setattr(audience_parts, "MAX_PART_USERS", 5)
     audience_id = made(world)
     with pytest.raises(InvalidFieldError, match="at least one"):
         put(world, audience_id, 1, [])

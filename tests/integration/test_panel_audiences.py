@@ -149,7 +149,7 @@ def test_two_pastes_in_the_same_moment_are_both_taken(
             )
         return write(found, parts)
 
-    monkeypatch.setattr("chalicelib.services.audiences.set_parts", late)
+    monkeypatch.setattr("chalicelib.services.audience_parts.set_parts", late)
     browser.post(f"/admin/audiences/{audience}/paste", {"users": user_id(1)})
     assert int(stored(audience).users) == 3
     assert int(audience_parts.complete(audience, ANNA, START).recipients) == 3
