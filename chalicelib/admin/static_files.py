@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("static")
-FILES = ("panel.css", "panel.js", "upload.js", "libraries/htmx.js", "icon.svg")
+FILES = ("panel.css", "panel.js", "session.js", "upload.js", "libraries/htmx.js", "icon.svg")
 FOR_EVER = "public, max-age=31536000, immutable"
 CONTENT_TYPES = {
     ".js": "text/javascript; charset=utf-8",

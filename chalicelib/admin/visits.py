@@ -1,5 +1,6 @@
 """A visit: one request to the panel, with everything that a view needs to answer it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -97,6 +98,10 @@ class Visit:
         if self.errors and status == HTTPStatus.OK:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
         return Response(html, {**HEADERS, **(headers or {})}, status)
+
+    def tell(self, **values: Any) -> Response:
+        """What a script is answered."""
+        return Response(json.dumps(values), {**HEADERS, "Content-Type": "application/json"}, HTTPStatus.OK)
 
     def go(self, *parts: str, done: str | None = None, **query: str | int | None) -> Response:
         """Go to a page of the panel, which says what was done: a name of `done.py`."""

@@ -137,6 +137,29 @@ def test_a_notification_is_written_looked_at_sent_and_copied(
     assert copied == {each.user_id for each in persons}
 
 
+LATER = "const now = Date.now; Date.now = () => now() + 10 * 60_000"
+
+
+def test_a_session_that_ends_takes_nothing_of_what_was_typed(desk: Desk, vestnik: Deployment) -> None:
+    (person,), title = known(vestnik, 1), f"Written for long {uuid.uuid4().hex[:8]}"
+    page = desk.page
+    write(desk, title)
+    page.fill("[name=users]", person.user_id)
+    page.context.clear_cookies(name="vestnik-session")
+    page.evaluate(LATER)
+    desk.press(within="#new-notification")
+    expect(page.locator("#ended")).to_be_visible()
+    assert [each for each in desk.complaints if "401" not in each] == []
+    desk.complaints.clear()
+    with page.context.expect_page() as opened:
+        page.locator("#ended a").click()
+    log_in(opened.value, desk.base, desk.login)
+    opened.value.close()
+    desk.press(within="#new-notification")
+    expect(page.locator("#count")).to_have_text("1")
+    assert title in page.locator("main").inner_text()
+
+
 def test_a_file_with_a_bad_line_is_sent_to_when_that_is_agreed_to(
     desk: Desk, vestnik: Deployment, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The panel's door: who comes in, for how long, and what no other site can make them do."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -140,6 +141,17 @@ def test_a_part_of_a_page_that_somebody_asks_for_keeps_the_session(world: World,
         world.clock.advance(31 * 60)
         anna.get("/admin/account", {"HX-Request": "true"})
     assert is_logged_in(anna)
+
+
+def test_who_types_keeps_the_session_and_learns_that_it_has_ended(world: World, anna: Browser) -> None:
+    anna.log_in("anna")
+    token, asked = anna.csrf(), {"HX-Request": "true"}
+    for _ in range(3):
+        world.clock.advance(40 * 60)
+        shown = anna.get("/admin/account/session", asked)
+        assert json.loads(shown.html) == {"who": "administrator:anna", "csrf": token}
+    world.clock.advance(61 * 60)
+    assert anna.get("/admin/account/session", asked).status == 401
 
 
 def test_a_session_ends_after_its_hours_however_it_is_used(world: World, anna: Browser) -> None:

@@ -11,7 +11,7 @@ from chalicelib.admin.declaring import View
 from chalicelib.admin.sections import SECTIONS
 from tests.support.panel import HOST, Browser, Shown
 
-ADDRESSES = ("href", "src", "action", "hx-get", "hx-post", "data-upload", "data-begin")
+ADDRESSES = ("href", "src", "action", "hx-get", "hx-post", "data-upload", "data-begin", "data-session")
 
 
 @dataclass
@@ -46,8 +46,9 @@ class _Reader(HTMLParser):
         self._judge(tag, given)
         if "href" in given and tag == "a":
             self.page.links.add(self._to(given["href"]))
-        if "hx-get" in given:
-            self.page.links.add(self._to(given["hx-get"]))
+        for name in ("hx-get", "data-session"):
+            if name in given:
+                self.page.links.add(self._to(given[name]))
         for name in ("hx-post", "data-upload", "data-begin"):
             if given.get(name):
                 self.page.forms.append(FoundForm("POST", self._to(given[name])))

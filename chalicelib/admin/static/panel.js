@@ -26,7 +26,6 @@
       event.preventDefault();
       return;
     }
-    if (event.submitter && event.submitter.formTarget) return; // into a frame: the page stays
     event.target.dataset.sent = "yes";
     // The page may come back out of the browser's memory.
     window.addEventListener("pageshow", () => delete event.target.dataset.sent, { once: true });

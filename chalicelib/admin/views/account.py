@@ -53,6 +53,12 @@ def leave(visit: Visit) -> Response:
     return visit.go("login", done="logged-out")
 
 
+@section.page("/account/session", access=Access.LOOK)
+def show_session(visit: Visit) -> Response:
+    """Whose session it is, for the script of a page on which somebody types; asking keeps it."""
+    return visit.tell(who=visit.principal.author, csrf=visit.csrf)
+
+
 @section.page("/account", access=Access.LOOK)
 def show_account(visit: Visit) -> Response:
     """Who I am, what I may do, and my password."""

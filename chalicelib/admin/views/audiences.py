@@ -63,7 +63,7 @@ def begin_upload(visit: Visit) -> Response:
     name = visit.say("Recipients of a notification")
     made = audiences.create(name, visit.principal, visit.now, is_passing=True)
     address = visit.to("audiences", made.id, "parts", for_="notification")
-    return uploading.answer(upload=address, fields={"uploaded_id": made.id, "uploaded_parts": ""})
+    return visit.tell(upload=address, fields={"uploaded_id": made.id, "uploaded_parts": ""})
 
 
 @section.action("/audiences/{audience_id}/parts", access=Access.SEND, takes_text=True)
@@ -89,7 +89,7 @@ def take_parts(visit: Visit, audience_id: UUID) -> Response:
     staged = uploading.staged_of(visit)
     _check_length(visit, sum(each.users for each in staged))
     found = audience_parts.add_parts(str(audience_id), staged, visit.principal, visit.now)
-    return uploading.answer(parts=len(found.by_number))
+    return visit.tell(parts=len(found.by_number))
 
 
 def _check_length(visit: Visit, users: int) -> None:

@@ -64,7 +64,7 @@ def import_part(visit: Visit) -> Response:
         }
         for each in done.errors
     ]
-    return uploading.answer(lines=done.lines, imported=done.imported, rejected=done.rejected, errors=errors)
+    return visit.tell(lines=done.lines, imported=done.imported, rejected=done.rejected, errors=errors)
 
 
 @section.page("/contacts/{user_id}", access=Access.MANAGE)

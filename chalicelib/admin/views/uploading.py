@@ -1,16 +1,13 @@
 """Files that upload.js sends in parts: where a part stands in its file, its ids, and how it is answered."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
 from chalice.app import Response
 
 from chalicelib.admin import words
-from chalicelib.admin.visits import HEADERS, Visit
+from chalicelib.admin.visits import Visit
 from chalicelib.domain.id_lists import NOT_UTF8, sort_lines
 from chalicelib.services.errors import InvalidFieldError
 from chalicelib.tables.audience_headers import Part as StagedPart
@@ -72,12 +69,6 @@ def ids_of(data: bytes, field: str = "file") -> Ids:
     return Ids(good, bad)
 
 
-def answer(**values: Any) -> Response:
-    """What upload.js is answered."""
-    headers = {**HEADERS, "Content-Type": "application/json"}
-    return Response(json.dumps(values), headers, HTTPStatus.OK)
-
-
 def report(
     visit: Visit,
     part: Part,
@@ -91,4 +82,4 @@ def report(
         {"line": part.line(line), "field": field, "reason": words.reason_in(visit.language, reason)}
         for line, field, reason in bad
     ]
-    return answer(lines=lines, imported=imported, rejected=len(told), errors=told[:MOST_ERRORS], **more)
+    return visit.tell(lines=lines, imported=imported, rejected=len(told), errors=told[:MOST_ERRORS], **more)
