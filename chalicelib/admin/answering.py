@@ -57,7 +57,7 @@ def answer(section: Section, view: View, request: Request, path: dict[str, str])
     request_id = str(context.get("requestId") or uuid4())
     # (What is followed within, a notification that is made, is no longer named after it.)
     with about(request_id=request_id, notification=None):
-        visit = _visit(section, request)
+        visit = _visit(section, view, request)
         response = _answer(view, visit, request, path, request_id)
         status = int(response.status_code)
         errors = {SERVER_ERRORS: 1} if status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
@@ -86,20 +86,21 @@ def errors_by_field(visit: Visit, error: RefusedError | ValidationError) -> dict
     return {"": words.reason_in(visit.language, str(error))}
 
 
-def _visit(section: Section, request: Request) -> Visit:
+def _visit(section: Section, view: View, request: Request) -> Visit:
     context = request.context or {}
     sent = cookies.read_cookies(request)
     asked = str(context.get("path") or request.path)
-    filled = request.path
+    path = section.page_of(view)
     for name, value in (request.uri_params or {}).items():
-        filled = filled.replace(f"{{{name}}}", value)
+        path = path and path.replace(f"{{{name}}}", value)
     login_csrf = sent.get(cookies.login_form_cookie_name(), "")
-    page = request.headers.get("hx-current-url")
-    root = links.root_of_part(request.path, asked, page) if page else None
+    around = request.headers.get("hx-current-url")
+    root = links.root_of_part(request.path, asked, around) if around else None
     return Visit(
         now=utc_now(),
         root=root or links.root_from(request.path, asked),
-        path=filled,
+        path=None if path is None else f"/{links.PANEL}{path}",
+        is_answer=view.method == "POST",
         language=words.chosen(
             sent.get(cookies.LANGUAGE),
             request.headers.get("accept-language"),
@@ -137,7 +138,7 @@ def _answer(view: View, visit: Visit, request: Request, path: dict[str, str], re
                 return _act(view, visit, arguments)
             return view.handler(visit, **arguments)
     except NotAuthenticatedError:
-        return _to_log_in(visit, view)
+        return _to_log_in(visit, request)
     except NotTakenError as error:
         return problem(visit, error.status, error.text)
     except tuple(REFUSALS) as error:
@@ -213,13 +214,21 @@ def _refused(visit: Visit, error: Exception) -> Response:
     return response
 
 
-def _to_log_in(visit: Visit, view: View) -> Response:
-    """Somebody has to log in first; then they go on where they wanted to."""
-    wanted = links.here(visit.path, visit.query) if view.method == "GET" and not visit.is_fragment else None
-    response = visit.go("login", next=wanted)
+def _to_log_in(visit: Visit, request: Request) -> Response:
+    """Somebody has to log in first; then they go on where they were, or wanted to."""
+    had_session = bool(cookies.read_cookies(request).get(cookies.session_cookie_name()))
+    response = visit.go("login", next=_page_of(visit, request), done="session-ended" if had_session else None)
     if visit.is_fragment:
         response.status_code = HTTPStatus.UNAUTHORIZED
     return response
+
+
+def _page_of(visit: Visit, request: Request) -> str | None:
+    """What somebody looks at, as an address within the panel."""
+    if visit.is_fragment:
+        asked = str((request.context or {}).get("path") or request.path)
+        return links.page_around(request.path, asked, request.headers.get("hx-current-url") or "")
+    return links.here(visit.path, visit.query) if visit.path else None
 
 
 def _path_arguments(view: View, path: Mapping[str, str]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class View:
     again: Handler | None
     takes_text: bool
     is_open: bool
+    is_harmless: bool
 
     @property
     def name(self) -> str:
@@ -52,9 +53,16 @@ class Section:
         self.name = name
         self.views: list[View] = []
 
+    def page_of(self, view: View) -> str | None:
+        """The path of the page that a view is, or that an action shows again; None if there is none."""
+        handler = view.again or view.handler
+        return next(
+            (each.path for each in self.views if (each.method, each.handler) == ("GET", handler)), None
+        )
+
     def page(self, path: str, *, access: Access, is_open: bool = False) -> Callable[[Handler], Handler]:
         """Declare a page. An open one needs no log-in."""
-        return self._declare("GET", path, access, None, False, is_open)
+        return self._declare(lambda handler: View("GET", path, handler, access, None, False, is_open, False))
 
     def action(
         self,
@@ -64,15 +72,19 @@ class Section:
         again: Handler | None = None,
         takes_text: bool = False,
         is_open: bool = False,
+        is_harmless: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Declare an action, which takes a form; with `takes_text` a file's text, as a script sends it."""
-        return self._declare("POST", path, access, again, takes_text, is_open)
+        """Declare an action, which takes a form; with `takes_text` a file's text, as a script sends it.
 
-    def _declare(
-        self, method: str, path: str, access: Access, again: Handler | None, takes_text: bool, is_open: bool
-    ) -> Callable[[Handler], Handler]:
+        A harmless one is done by a form whose session has ended, too.
+        """
+        return self._declare(
+            lambda handler: View("POST", path, handler, access, again, takes_text, is_open, is_harmless)
+        )
+
+    def _declare(self, view_of: Callable[[Handler], View]) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
-            self.views.append(View(method, path, handler, access, again, takes_text, is_open))
+            self.views.append(view_of(handler))
             return handler
 
         return register

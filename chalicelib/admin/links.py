@@ -29,13 +29,26 @@ def root_of_part(resource_path: str, asked_path: str, page: str) -> str | None:
         page: The address of the page, as the browser has it. What stands before the panel in it may be more
             than what we see of it, but not another `admin`.
     """
+    segments = urlsplit(page).path.split("/")
+    place = _place_of_panel(resource_path, asked_path, segments)
+    return None if place is None else "../" * (len(segments) - 1 - place) or "./"
+
+
+def page_around(resource_path: str, asked_path: str, page: str) -> str | None:
+    """The page around a part as `safe_next` takes it; None where that is no page of ours."""
+    found = urlsplit(page)
+    segments = found.path.split("/")
+    place = _place_of_panel(resource_path, asked_path, segments)
+    if place is None:
+        return None
+    return "/".join(segments[place:]) + (f"?{found.query}" if found.query else "")
+
+
+def _place_of_panel(resource_path: str, asked_path: str, segments: list[str]) -> int | None:
     levels = resource_path.strip("/").count("/") + 1
     before = asked_path.rstrip("/").split("/")[:-levels].count(PANEL)
-    segments = urlsplit(page).path.split("/")
     places = [place for place, segment in enumerate(segments) if segment == PANEL]
-    if len(places) <= before:
-        return None
-    return "../" * (len(segments) - 1 - places[before]) or "./"
+    return places[before] if len(places) > before else None
 
 
 def link(root: str, /, *parts: str, **query: str | int | None) -> str:

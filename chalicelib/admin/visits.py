@@ -38,13 +38,14 @@ _LOCAL = "%Y-%m-%dT%H:%M"
 class Visit:
     """Who asks for what, in which language and time zone, and how they are answered.
 
+    `path` is that of the page that is shown, or that an action shows again; None where there is none.
     `errors` are what is wrong with the form by field, when a page is shown again; the field "" is the whole.
-    `section` is the part of the panel that the menu marks.
+    `section` is the part of the panel that the menu marks. `is_answer`: a form was sent.
     """
 
     now: datetime
     root: str
-    path: str
+    path: str | None
     language: str
     zone: ZoneInfo
     section: str
@@ -55,6 +56,7 @@ class Visit:
     session: Session | None = None
     login_csrf: str = ""
     is_fragment: bool = False
+    is_answer: bool = False
     errors: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
 
@@ -83,6 +85,7 @@ class Visit:
 
     def here(self, /, **changed: str | int | None) -> str:
         """The address of this page with a query that is changed; what is None is left out."""
+        assert self.path is not None
         query = {name: value for name, value in self.query.items() if name != "done"}
         return links.link(self.root, *self.path.strip("/").split("/")[1:], **(query | changed))
 

@@ -154,6 +154,58 @@ def test_who_types_keeps_the_session_and_learns_that_it_has_ended(world: World, 
     assert anna.get("/admin/account/session", asked).status == 401
 
 
+@pytest.fixture
+def ended(world: World, anna: Browser) -> Browser:
+    """Somebody whose session has ended while a page of theirs is open."""
+    anna.log_in("anna")
+    anna.csrf()
+    world.clock.advance(61 * 60)
+    return anna
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/admin/notifications/new", "admin%2Fnotifications%2Fnew"),
+        ("/admin/account/password", "admin%2Faccount"),
+    ],
+)
+def test_whose_session_has_ended_is_told_so_and_goes_on(ended: Browser, path: str, back: str) -> None:
+    shown = ended.post(path, {}, csrf="of before")
+    assert shown.path == f"/admin/login?done=session-ended&next={back}"
+    assert "Your session has ended. Please log in again." in shown.text
+
+
+def test_a_part_of_a_page_leads_back_to_the_page(ended: Browser) -> None:
+    page = {"HX-Request": "true", "HX-Current-URL": "https://vestnik.example/api/admin/audit?month=2026-11"}
+    part = ended.get("/admin/operations", page)
+    wanted = "../admin/login?done=session-ended&next=admin%2Faudit%3Fmonth%3D2026-11"
+    assert (part.status, part.headers["HX-Redirect"]) == (401, wanted)
+
+
+def test_without_a_session_one_still_logs_out_and_chooses_a_language(ended: Browser) -> None:
+    assert "You are logged out." in ended.post("/admin/logout", csrf="of before").text
+    said = ended.post("/admin/language", {"language": "ru", "next": "admin/account"}, csrf="of before")
+    assert (said.status, '<html lang="ru">' in said.html) == (200, True)
+    other = ended.post(
+        "/admin/language", {"language": "en"}, csrf=None, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert other.status == 403
+
+
+def test_beside_an_answer_to_a_form_no_language_is_chosen() -> None:
+    """It would lead away from what was typed, or from a password that is shown once."""
+    browser = visitor()
+    assert 'name="language"' in browser.get("/admin/account").html
+    shown = browser.post("/admin/account/password", {"new_password": "a", "repeated": "b"})
+    assert (shown.status, 'name="language"' in shown.html) == (422, False)
+    stranger = Browser()
+    stranger.get("/admin/login")
+    token = re.search(r'name="csrf" value="([^"]+)"', stranger.page.html if stranger.page else "")
+    assert token
+    assert 'name="language"' in stranger.post("/admin/login", {"login": "anna"}, csrf=token[1]).html
+
+
 def test_a_session_ends_after_its_hours_however_it_is_used(world: World, anna: Browser) -> None:
     anna.log_in("anna")
     for _ in range(14):

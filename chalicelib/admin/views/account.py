@@ -46,7 +46,7 @@ def enter(visit: Visit) -> Response:
     return visit.go_to(visit.root + links.safe_next(visit.form.text("next")))
 
 
-@section.action("/logout", access=Access.ANYONE, is_open=True)
+@section.action("/logout", access=Access.ANYONE, is_open=True, is_harmless=True)
 def leave(visit: Visit) -> Response:
     """Log out here."""
     cookies.set_session(visit, "")
@@ -96,7 +96,7 @@ def leave_everywhere(visit: Visit) -> Response:
     return visit.go("login", done="logged-out-everywhere")
 
 
-@section.action("/language", access=Access.ANYONE, is_open=True)
+@section.action("/language", access=Access.ANYONE, is_open=True, is_harmless=True)
 def choose_language(visit: Visit) -> Response:
     """Read the panel in another language from now on."""
     wanted = visit.form.text("language")
