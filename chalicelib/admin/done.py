@@ -28,6 +28,7 @@ DONE = {
     "unchanged": _("There was nothing to change."),
     "frequency-paused": _("Paused: it does not run until it is resumed."),
     "frequency-resumed": _("Resumed: it runs again."),
+    "frequency-resumed-ended": _("Resumed, but its end has come: give it a later end, and it runs again."),
     "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
     "sent-again": _(
         "They are on their way again. Who failed within the last two minutes is left for the next time."

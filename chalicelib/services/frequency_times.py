@@ -45,6 +45,11 @@ def state_of(row: Frequency, now: datetime) -> FrequencyState:
     return FrequencyState.ACTIVE if next_runs(row, now) else FrequencyState.ENDED
 
 
+def has_ended(row: Frequency, now: datetime) -> bool:
+    """Whether a frequency would run no more, were it paused or not."""
+    return not schedule_of(row).next_runs(now, 1)
+
+
 def next_runs(row: Frequency, now: datetime) -> list[str]:
     """The next runs of a frequency, with one that is overdue, and comes as soon as the tick does.
 

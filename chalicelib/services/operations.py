@@ -137,11 +137,21 @@ def percentile(counted: Mapping[str, int], percent: int) -> str | None:
 
 
 @dataclass(frozen=True)
+class WhyWaiting:
+    """Why recipients are in no queue: how many of those that were looked at, of one notification among others."""
+
+    reason: str
+    recipients: int
+    notification_id: str
+
+
+@dataclass(frozen=True)
 class Waiting:
-    """What of a lane is in no queue though it should be, and for how long the oldest of it."""
+    """What of a lane is in no queue though it should be, why, and for how long the oldest of it."""
 
     unsent: int
     unsent_seconds: int
+    reasons: list[WhyWaiting]
     pending: int
     pending_seconds: int
 
@@ -154,9 +164,16 @@ def waiting(lane: Lane, at: datetime) -> Waiting:
     return Waiting(
         unsent=len(marks),
         unsent_seconds=_oldest((at - parse(row.due_at)).total_seconds() for row in rows),
+        reasons=_why_waiting(rows),
         pending=len(pending),
         pending_seconds=_oldest(overdue_seconds(each, at) for each in pending),
     )
+
+
+def _why_waiting(rows: Sequence[UsersNotification]) -> list[WhyWaiting]:
+    counted = Counter(row.reason or "" for row in rows)
+    one_of = {row.reason or "": row.notification_id for row in rows}
+    return [WhyWaiting(reason, count, one_of[reason]) for reason, count in counted.most_common()]
 
 
 def _oldest(ages: Iterable[float]) -> int:

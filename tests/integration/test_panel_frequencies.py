@@ -54,6 +54,24 @@ def test_one_is_paused_resumed_and_deleted(world: World, anna: Browser) -> None:
     assert not world.table("FREQUENCIES_TABLE")
 
 
+def test_what_is_resumed_behind_its_end_is_not_said_to_run(world: World, anna: Browser) -> None:
+    make(timing={"period": 600, "ends_at": later(START, 1200)})
+    version = form_of(anna.get(f"{PATH}/news"), "main")["version"]
+    anna.post(f"{PATH}/news/pause", {"version": version})
+    world.clock.advance(25 * 60)
+    assert "None: it is paused, and its end has come." in anna.get(f"{PATH}/news").text
+    shown = anna.post(f"{PATH}/news/resume", {"version": str(stored().version)})
+    assert "Resumed, but its end has come" in shown.text
+    assert "ended" in shown.text
+
+
+def test_with_a_filter_there_is_a_way_back_to_all(world: World, anna: Browser) -> None:
+    for path in (f"{PATH}?author=application:nobody", "/admin/audit?who=application:nobody"):
+        shown = anna.get(path)
+        assert "Show all" in shown.text
+        assert "Show all" not in anna.get(path.partition("?")[0]).text
+
+
 def test_a_viewer_sees_and_changes_nothing(world: World, anna: Browser) -> None:
     made = make()
     before = rows(world)

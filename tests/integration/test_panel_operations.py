@@ -131,9 +131,21 @@ def test_what_waits_is_shown_with_the_oldest(world: World) -> None:
     world.submit(user_ids(3))
     world.fan_out()
     world.clock.advance(300)
-    text = visitor().get(PAGE).text
-    assert "Unsent, regular lane 3 oldest 5 min" in text
-    assert "Unsent, express lane 0 Pending" in text
+    shown = visitor().get(PAGE)
+    assert "Unsent, regular lane 3 oldest 5 min queue unavailable 3 Pending" in shown.text
+    assert "Unsent, express lane 0 Pending" in shown.text
+    assert re.search(r'href="[^"]*notifications/[0-9a-f-]{36}/recipients\?status=unsent"', shown.html)
+
+
+def test_of_many_that_wait_those_that_are_next_are_told_by_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "LOOKED_AT", 2)
+    world.knows(user_ids(4))
+    world.queues.down = {world.queues.url("DELIVERY_REGULAR_QUEUE_URL")}
+    world.submit(user_ids(3))
+    world.fan_out()
+    assert "queue unavailable 2 of the 2 that are next" in visitor().get(PAGE).text
 
 
 def test_sent_and_failed_are_charted_by_the_minute_and_told_by_channel_and_reason(world: World) -> None:
@@ -144,8 +156,8 @@ def test_sent_and_failed_are_charted_by_the_minute_and_told_by_channel_and_reaso
     shown = visitor().get(PAGE)
     # channel: accepted, sent, failed, tried again, unsent, wrong contact, unsubscribed
     assert cells(shown, "channels") == {"mail, regular lane": ["5", "4", "refused 1", "0", "0", "0", "0"]}
-    assert re.findall(r'class="bar-sent".*?<title>\S+ UTC: (\d+)</title>', shown.html) == ["4"]
-    assert re.findall(r'class="bar-failed".*?<title>\S+ UTC: (\d+)</title>', shown.html) == ["1"]
+    assert re.findall(r'class="bar-sent".*?<title>[-\d]+ [:\d]+: (\d+)</title>', shown.html) == ["4"]
+    assert re.findall(r'class="bar-failed".*?<title>[-\d]+ [:\d]+: (\d+)</title>', shown.html) == ["1"]
     rows = re.findall(r"<tr><td><time.*?</tr>", shown.html)
     assert len(rows) == 60
     assert sum(int(each) for each in re.findall(r'number">(\d+)<', "".join(rows))) == 5 + 4 + 1

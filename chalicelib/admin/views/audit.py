@@ -139,6 +139,7 @@ def show_list(visit: Visit) -> Response:
         kinds=[(name, visit.say(said)) for name, said in KINDS.items()],
         vias=[(str(name), visit.say(said)) for name, said in VIAS.items()],
         many=MANY,
+        is_filtered=any(visit.query.get(name) for name in (*FIELDS, "cursor")),
     )
 
 

@@ -8,7 +8,7 @@ from chalicelib.admin.visits import Visit
 from chalicelib.services import frequencies
 from chalicelib.services.errors import NotFoundError, OutdatedError
 from chalicelib.services.frequencies import FrequencyView, Wanted
-from chalicelib.services.frequency_times import next_runs, state_of
+from chalicelib.services.frequency_times import has_ended, next_runs, state_of
 from chalicelib.services.names import is_name
 from chalicelib.services.rights import Access
 from chalicelib.tables.frequencies import Frequency
@@ -45,7 +45,13 @@ def show_list(visit: Visit) -> Response:
     author = visit.query.get("author") or None
     page, following = frequencies.listed(visit.principal, author, visit.query.get("cursor"), PAGE)
     rows = [(row, timings.plan_of(row), *_state(visit, row)) for row in page]
-    return visit.show("frequencies/list.html", rows=rows, next_cursor=following, author=author or "")
+    return visit.show(
+        "frequencies/list.html",
+        rows=rows,
+        next_cursor=following,
+        author=author or "",
+        is_filtered=bool(author or visit.query.get("cursor")),
+    )
 
 
 def _state(visit: Visit, row: Frequency) -> tuple[str, str | None]:
@@ -66,6 +72,7 @@ def show(visit: Visit, slug: str) -> Response:
         text=view.content.text[:SHOWN_TEXT],
         plan=timings.plan_of(row),
         state=state_of(row, visit.now),
+        has_ended=has_ended(row, visit.now),
         runs=[timings.run_of(visit, at, zone) for at in next_runs(row, visit.now)],
     )
 
@@ -73,22 +80,25 @@ def show(visit: Visit, slug: str) -> Response:
 @section.action(f"{PATH}/{{slug}}/pause", access=Access.SEND, again=show)
 def pause(visit: Visit, slug: str) -> Response:
     """Have it run no more, until it is resumed."""
-    return _set_paused(visit, slug, True, "frequency-paused")
+    _set_paused(visit, slug, True)
+    return visit.go("frequencies", slug, done="frequency-paused")
 
 
 @section.action(f"{PATH}/{{slug}}/resume", access=Access.SEND, again=show)
 def resume(visit: Visit, slug: str) -> Response:
     """Have it run again."""
-    return _set_paused(visit, slug, False, "frequency-resumed")
+    row = _set_paused(visit, slug, False)
+    done = "frequency-resumed-ended" if has_ended(row, visit.now) else "frequency-resumed"
+    return visit.go("frequencies", slug, done=done)
 
 
-def _set_paused(visit: Visit, slug: str, is_paused: bool, done: str) -> Response:
+def _set_paused(visit: Visit, slug: str, is_paused: bool) -> Frequency:
     found(visit, slug)
+    wanted = Wanted(is_paused=is_paused)
     try:
-        frequencies.change(slug, Wanted(is_paused=is_paused), visit.principal, visit.now, version_in(visit))
+        return frequencies.change(slug, wanted, visit.principal, visit.now, version_in(visit)).frequency
     except OutdatedError as error:
         raise outdated() from error
-    return visit.go("frequencies", slug, done=done)
 
 
 @section.action(f"{PATH}/{{slug}}/delete", access=Access.SEND, again=show)

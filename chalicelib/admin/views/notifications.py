@@ -33,7 +33,9 @@ def show_list(visit: Visit) -> Response:
     try:
         query = NotificationsQuery.model_validate({name: asked[name] for name in FILTERS if asked.get(name)})
     except ValidationError as error:
-        visit.errors |= {str(each["loc"][0]): visit.say("This is no such value.") for each in error.errors()}
+        visit.errors |= {
+            name: _wrong(visit, name) for name in {str(each["loc"][0]) for each in error.errors()}
+        }
         query = NotificationsQuery()
     filters = Filters(query.type, query.author, query.month, IS_EXPRESS.get(asked.get("express", "")))
     page = NotificationsPage([], None)
@@ -46,6 +48,12 @@ def show_list(visit: Visit) -> Response:
         is_filtered=any(asked.get(name) for name in (*FILTERS, "express", "cursor")),
         channels=[(each, each) for each in CHANNELS],
     )
+
+
+def _wrong(visit: Visit, name: str) -> str:
+    if name == "month":
+        return visit.say("must be a month, as 2026-11")
+    return visit.say("This is no such value.")
 
 
 def _found(visit: Visit, wanted: str) -> str | None:
