@@ -138,7 +138,7 @@ def percentile(counted: Mapping[str, int], percent: int) -> str | None:
 
 @dataclass(frozen=True)
 class WhyWaiting:
-    """Why recipients are in no queue: how many of those that were looked at, of one notification among others."""
+    """Why recipients are in no queue: how many of those that were looked at, and a notification of theirs."""
 
     reason: str
     recipients: int
