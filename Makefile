@@ -109,7 +109,7 @@ destroy: $(READY) ## Delete a deployed stack, after a question; tables and secre
 .PHONY: test
 test: $(READY) $(EMULATOR_READY) ## Run every quick test: unit, integration, end to end, in a browser, fuzzed
 	@$(RUN) -m pytest $(IN_PROCESS)
-	@$(RUN) -m pytest $(PARALLEL) tests/e2e tests/browser
+	@$(RUN) -m pytest $(PARALLEL) --no-loadscope-reorder tests/e2e tests/browser
 	@$(RUN) -m pytest tests/fuzz
 
 .PHONY: test-localstack

@@ -22,7 +22,11 @@ settings.load_profile("vestnik")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs something that the chosen emulator cannot do, with the reason that stands there."""
+    """Skip what needs something that the chosen emulator cannot do, with the reason that stands there.
+
+    What takes minutes comes first: nobody waits for it at the end, while other workers have nothing to do.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     cannot = chosen_for_tests().cannot
     for item in items:
         needs = {each for marker in item.iter_markers("needs") for each in marker.args}

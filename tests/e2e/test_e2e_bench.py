@@ -12,7 +12,7 @@ from infra.package import PROJECT
 from localstack.capabilities import Capability
 from tests.bench.__main__ import PARTS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.BENCHMARKS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.needs(Capability.BENCHMARKS)]
 
 
 def test_the_benchmarks_run_and_write_their_note(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.commands_in import (
     wrong_aws_commands,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.ADOPTS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.needs(Capability.ADOPTS)]
 
 DOCUMENTS = documents()
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/0e5c1b2a"

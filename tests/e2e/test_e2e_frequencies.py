@@ -18,7 +18,7 @@ from tests.support.deployment import Deployment, Person, people
 from tests.support.smtp import Mail, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.KEEPS_UP)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.needs(Capability.KEEPS_UP)]
 
 PATH = "/api/v1/notification_frequencies/"
 CONTENT = {"type": "mail", "title": "Again", "text": "And again."}

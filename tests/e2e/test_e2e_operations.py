@@ -14,7 +14,7 @@ from tests.support.deployment import COLD_SECONDS, Deployment, Person, Sent, Wat
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 NOWHERE = "vestnik-nowhere"
 OLD_LOGIN, NEW_LOGIN = ("vestnik", "old password"), ("vestnik-2", "new password")

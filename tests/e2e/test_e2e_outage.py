@@ -18,7 +18,7 @@ from tests.support.faulty_aws import FaultyAws
 from tests.support.smtp import Refuse, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs(Capability.LONG_OUTAGE)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.needs(Capability.LONG_OUTAGE)]
 
 SEND = "sqs.SendMessageBatch"
 LARGE, EXPRESS, GREYLISTED, SINGLE = 470, 300, 30, 200

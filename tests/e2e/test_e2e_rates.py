@@ -13,7 +13,7 @@ from tests.support.deployment import Deployment, Sent
 from tests.support.telegram import SECRET, TelegramServer
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 LIMIT = 30
 REGULAR = 1_000

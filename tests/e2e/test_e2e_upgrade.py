@@ -16,7 +16,7 @@ from tests.support.deployment import Deployment, people
 from tests.support.smtp import Refuse, ScriptedSmtp
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 DEPLOYED = ("app.py", "chalicelib", "infra", "requirements.txt", ".chalice")
 REGULAR, EXPRESS, GREYLISTED = 700, 270, 30
