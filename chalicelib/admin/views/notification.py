@@ -11,11 +11,10 @@ from chalice.app import Response
 
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views.contents import variables_of
+from chalicelib.admin.views.sending_again import send_again
 from chalicelib.admin.visits import HEADERS, Visit
-from chalicelib.api.notification_actions import SENT_AGAIN_AT_ONCE
 from chalicelib.api.notifications import NotificationChange
-from chalicelib.domain.times import utc_now
-from chalicelib.services import cancelling, notifications, send_again, send_times
+from chalicelib.services import cancelling, notifications, send_times
 from chalicelib.services.errors import InvalidFieldError, OutdatedError
 from chalicelib.services.notifications import DISPATCHES_SHOWN, NotificationView
 from chalicelib.services.rights import Access
@@ -163,21 +162,13 @@ def _show_refusal(visit: Visit, notification_id: UUID) -> Response:
 def send_failed_again(visit: Visit, notification_id: UUID) -> Response:
     """Send failed recipients again, all or one; the page asks once more until nobody is left."""
     user, dispatch = (_id(visit, name) for name in ("user_id", "dispatch_id"))
-    done = send_again.send_failed_again(
-        str(notification_id),
-        visit.principal,
-        utc_now,
-        user_id=user,
-        dispatch_id=dispatch,
-        limit=SENT_AGAIN_AT_ONCE,
-    )
-    so_far = done + int(_number(visit.form.text("so_far")) or 0)
-    if done == SENT_AGAIN_AT_ONCE and visit.is_fragment:
-        return visit.show("notifications/again.html", id=str(notification_id), so_far=so_far)
-    said = "sent-again-some" if done == SENT_AGAIN_AT_ONCE else "sent-again" if so_far else "sent-again-none"
+    so_far = int(_number(visit.form.text("so_far")) or 0)
+    sent = send_again(visit, notification_id, so_far, user, dispatch)
+    if sent.has_more and visit.is_fragment:
+        return visit.show("notifications/again.html", id=str(notification_id), so_far=sent.so_far)
     if user:
-        return visit.go("notifications", str(notification_id), "recipients", user, done=said)
-    return visit.go("notifications", str(notification_id), done=said)
+        return visit.go("notifications", str(notification_id), "recipients", user, done=sent.said)
+    return visit.go("notifications", str(notification_id), done=sent.said)
 
 
 def _id(visit: Visit, name: str) -> str | None:
