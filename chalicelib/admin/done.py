@@ -39,6 +39,10 @@ DONE = {
     "sent-again-none": _(
         "Nobody was sent to again: who failed within the last two minutes is left for the next time."
     ),
+    "sent-again-cancelled": _(
+        "Nobody was sent to again: it has been cancelled, and what is cancelled stays so."
+    ),
+    "sent-again-nobody": _("Nobody was sent to again: nobody is failed any more."),
     "application-changed": _("Saved. It takes effect everywhere within half a minute."),
     "administrator-changed": _("Saved. In the panel it holds at once, by the API within half a minute."),
     "administrator-logged-out": _(

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.domain.fanning import CHUNK_SIZE
+from chalicelib import settings
+from chalicelib.domain.fanning import CHUNK_SIZE, chunk_due
 from chalicelib.domain.retention import is_kept
 from chalicelib.domain.statuses import Status, count_by_status, status_of_letter
 from chalicelib.services.cursors import read_cursor, read_place, write_cursor
@@ -34,6 +35,17 @@ class DispatchView:
     dispatch: Dispatch
     counts: dict[str, int]
 
+    @property
+    def waiting(self) -> int:
+        """How many have not come to their end."""
+        return self.counts["queued"] + self.counts["unsent"]
+
+    @property
+    def last_due(self) -> datetime:
+        """When the throttle lets go the last chunk."""
+        step = settings.current().throttle_step_seconds
+        return chunk_due(self.dispatch.due, int(self.dispatch.chunks) - 1, step)
+
 
 @dataclass(frozen=True)
 class NotificationView:
@@ -42,6 +54,8 @@ class NotificationView:
     notification: Notification
     dispatches: list[DispatchView]
     """The newest ones; only what a frequency sends has many."""
+    has_older: bool
+    """Whether there are dispatches that are not among these, nor counted."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -49,6 +63,11 @@ class NotificationView:
         for view in self.dispatches:
             total.update(view.counts)
         return dict(total)
+
+    @property
+    def waiting(self) -> int:
+        """How many have not come to their end."""
+        return sum(view.waiting for view in self.dispatches)
 
     @property
     def recipients(self) -> int:
@@ -63,6 +82,8 @@ class RecipientView:
     user_id: str
     status: Status
     row: UsersNotification | None
+    is_cancelled: bool
+    """Whether their dispatch is: what has become of them stays so."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +101,10 @@ def find(notification_id: str, principal: Principal, now: datetime) -> Notificat
 
 def view_of(notification: Notification) -> NotificationView:
     """A notification with its newest dispatches and their counts."""
-    return NotificationView(notification, _views(newest_dispatches(notification)))
+    found = dispatches_of(notification.id, notification.dispatch_id, None, DISPATCHES_SHOWN + 1)
+    return NotificationView(
+        notification, _views(found[:DISPATCHES_SHOWN]), has_older=len(found) > DISPATCHES_SHOWN
+    )
 
 
 def newest_dispatches(notification: Notification) -> list[Dispatch]:
@@ -214,4 +238,4 @@ def _view(
     status = status_of_letter(letter, is_cancelled=dispatch.is_cancelled)
     if row and (row.state.is_terminal or not dispatch.is_cancelled):
         status = row.state
-    return RecipientView(dispatch.id, user_id, status, row)
+    return RecipientView(dispatch.id, user_id, status, row, dispatch.is_cancelled)

@@ -1,6 +1,8 @@
 """Send again by hand what has failed: it becomes unsent, and goes the way of everything that is unsent."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from enum import Enum, auto
 
 from chalicelib import settings
 from chalicelib.domain.retention import expiry_beside, row_expiry
@@ -22,6 +24,15 @@ SETTLED_AFTER_SECONDS = 120
 """Who failed just now is left for the next time: longer than any function runs, so that nothing which the
 failing one has still to write comes after what the new sending writes. It also ends the command: who fails
 again meanwhile is not taken up twice."""
+
+
+class WhyNobody(Enum):
+    """Why nobody is sent to again."""
+
+    CANCELLED = auto()
+    NOT_FAILED = auto()
+    """Not any more, if ever."""
+    JUST_FAILED = auto()
 
 
 def send_failed_again(
@@ -65,13 +76,34 @@ def _sent_again(
         if dispatch.is_cancelled:
             continue
         _keep_longer(dispatch, clock)
-        rows = still_failed([(user_id, dispatch.id)], before) if user_id else failed_rows(dispatch.id, before)
-        for row in rows:
+        for row in _failed(dispatch, before, user_id):
             if done == limit:
                 return
             if _reopen(row, dispatch, clock):
                 done += 1
                 yield done
+
+
+def why_nobody(
+    notification_id: str,
+    principal: Principal,
+    now: datetime,
+    user_id: str | None = None,
+    dispatch_id: str | None = None,
+) -> WhyNobody:
+    """Why `send_failed_again` has just sent to nobody."""
+    chosen = _chosen(visible(notification_id, principal, now), dispatch_id)
+    going = [each for each in chosen if not each.is_cancelled]
+    if chosen and not going:
+        return WhyNobody.CANCELLED
+    has_failed = any(True for dispatch in going for _ in _failed(dispatch, now, user_id))
+    return WhyNobody.JUST_FAILED if has_failed else WhyNobody.NOT_FAILED
+
+
+def _failed(dispatch: Dispatch, before: datetime, user_id: str | None) -> Iterator[UsersNotification]:
+    if user_id:
+        return still_failed([(user_id, dispatch.id)], before)
+    return failed_rows(dispatch.id, before)
 
 
 def _chosen(notification: Notification, dispatch_id: str | None) -> list[Dispatch]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.admin.views import notification as notification_page
+from chalicelib.admin.views import sending_again
 from chalicelib.domain.results import Permanent
 from chalicelib.services import frequencies
 from chalicelib.services.content import Content
@@ -178,63 +178,6 @@ def test_a_template_is_shown_with_its_variables(world: World, browser: Browser) 
     assert "Plans & <b>more</b>" in shown.text
 
 
-def test_progress_asks_again_while_something_is_to_be_sent(world: World, browser: Browser) -> None:
-    users = user_ids(4)
-    world.knows(users)
-    dispatch = world.submit(users)
-    shown = browser.get(path_of(dispatch))
-    assert 'hx-trigger="every 2s"' in shown.html
-    assert "0 of 4" in shown.text
-    asked = _address(shown)
-    world.fan_out()
-    world.deliver(limit=2)
-    world.clock.advance(2)
-    part = browser.get(asked, HTMX)
-    assert "<html" not in part.html
-    assert "2 of 4" in part.text
-    assert "1.0 a second" in part.text
-    assert "about 2 s left" in part.text
-    assert 'id="offers"' not in part.html, "nothing else can be done than before"
-    asked = _address(part)
-    world.settle()
-    world.clock.advance(2)
-    last = browser.get(asked, HTMX)
-    assert "hx-get" not in last.html
-    assert "Nothing is left to send." in last.text
-    assert 'hx-swap-oob="true"' in last.html
-    assert "Cancel it" not in last.html
-
-
-def _address(shown: Shown) -> str:
-    found = re.search(r'id="progress" hx-get="(?:\.\./)+([^"]+)"', shown.html)
-    assert found, shown.html
-    return "/" + found[1].replace("&amp;", "&")
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "done=x&at=y&rate=z",
-        "done=-5&at=1e999",
-        "done=9&at=9999999999999",
-        "at=nan",
-        "rate=nan",
-        "rate=1e-320",
-    ],
-)
-def test_a_made_up_question_about_progress_is_answered(world: World, browser: Browser, query: str) -> None:
-    dispatch = world.submit(user_ids(2))
-    assert browser.get(path_of(dispatch) + "?" + query, HTMX).status == 200
-
-
-def test_what_waits_for_its_time_is_seldom_asked_for(world: World, browser: Browser) -> None:
-    dispatch = world.submit(user_ids(1), send_at=START + timedelta(hours=5))
-    shown = browser.get(path_of(dispatch))
-    assert 'hx-trigger="every 30s"' in shown.html
-    assert "It waits for its time." in shown.text
-    assert "2026-11-23 15:00:00" in shown.text
-
-
 def test_cancelled_once_for_all(world: World, browser: Browser) -> None:
     dispatch = world.submit(user_ids(3))
     shown = browser.get(path_of(dispatch))
@@ -251,7 +194,7 @@ def test_the_failed_ones_are_sent_again(world: World, browser: Browser) -> None:
     shown = browser.get(path_of(dispatch))
     assert offered(shown) == {"send_again", "new"}
     early = browser.post(path_of(dispatch, "send_again"))
-    assert "Nobody was sent to again" in early.text
+    assert "Nobody was sent to again: who failed within the last two minutes" in early.text
     world.clock.advance(SETTLED_AFTER_SECONDS)
     done = browser.post(path_of(dispatch, "send_again"))
     assert "They are on their way again." in done.text
@@ -261,10 +204,37 @@ def test_the_failed_ones_are_sent_again(world: World, browser: Browser) -> None:
     assert world.counts(dispatch) == {"sent": 3}
 
 
+def test_of_nobody_that_is_sent_to_again_it_is_said_why(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    world.clock.advance(SETTLED_AFTER_SECONDS)
+    path, fields = path_of(dispatch, "send_again"), {"user_id": user_id(1), "dispatch_id": dispatch.id}
+    browser.post(path, fields)
+    assert "Nobody was sent to again: nobody is failed any more." in browser.post(path, fields).text
+    browser.post(path_of(dispatch, "cancel"))
+    for each in ({}, fields, {"user_id": user_id(2)}):
+        assert "Nobody was sent to again: it has been cancelled" in browser.post(path, each).text
+    assert world.counts(dispatch) == {"sent": 1, "failed": 1, "cancelled": 1}
+
+
+def test_who_failed_before_it_was_cancelled_cannot_be_sent_to_again(world: World, browser: Browser) -> None:
+    dispatch = failed_twice(world)
+    recipient = path_of(dispatch, "recipients", user_id(2))
+    assert "Send to them again" in browser.get(recipient).text
+    browser.post(path_of(dispatch, "cancel"))
+    shown = browser.get(recipient)
+    assert "550 no such user" in shown.text
+    assert "send_again" not in shown.html
+
+
+def test_what_sends_to_many_again_asks_first(world: World, browser: Browser) -> None:
+    html = browser.get(path_of(failed_twice(world))).html
+    assert 'hx-confirm="Send to the failed recipients of this notification again?"' in html
+
+
 def test_many_are_sent_again_bit_by_bit(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notification_page, "SENT_AGAIN_AT_ONCE", 1)
+    monkeypatch.setattr(sending_again, "SENT_AGAIN_AT_ONCE", 1)
     dispatch = failed_twice(world)
     world.clock.advance(SETTLED_AFTER_SECONDS)
     path, found = path_of(dispatch, "send_again"), 0
@@ -434,6 +404,8 @@ def test_the_dispatches_of_a_frequency(world: World, browser: Browser) -> None:
     notification = world.table("NOTIFICATIONS_TABLE")[0]["id"]
     shown = browser.get(f"/admin/notifications/{notification}")
     assert shown.html.count('data-label="Due"') == 20
+    assert "Only the 20 newest runs are counted." in shown.text
+    assert "40 in the 20 newest runs" in shown.text
     assert offered(shown) == {"new"}, "what a frequency sends is ended by the frequency"
     older = browser.get(f"/admin/notifications/{notification}/dispatches")
     found = re.search(r'rel="next" href="(?:\.\./)+([^"]+)"', older.html)

@@ -46,7 +46,6 @@ class Ages:
 @pytest.fixture(autouse=True)
 def ages(world: World, monkeypatch: pytest.MonkeyPatch) -> Ages:
     set_api_clock(monkeypatch, world.clock)
-    monkeypatch.setattr("chalicelib.admin.views.operations.utc_now", world.clock)
     told = Ages()
     monkeypatch.setattr(operations, "metrics_client", lambda: told)
     return told
@@ -175,6 +174,7 @@ def test_a_bar_is_seen_however_small_its_number(world: World) -> None:
 def test_htmx_gets_the_part_that_changes(world: World) -> None:
     part = visitor().get(PAGE, {"HX-Request": "true"})
     assert "<html" not in part.html
+    assert part.html.lstrip().startswith('<p class="error" role="alert"></p>'), "where trouble is told"
     assert cells(part, "queues").keys() == cells(visitor().get(PAGE), "queues").keys()
 
 
@@ -230,7 +230,7 @@ def test_failed_ones_are_listed_with_their_reasons_and_sent_again(world: World) 
     assert "Autumn" not in done.text
     rows = [UsersNotification.one(user_id(each), dispatch.id, consistent=True) for each in (1, 2)]
     assert [row and row.status for row in rows] == ["unsent", "unsent"]
-    assert "Nobody was sent to again" in sender.post(action).text
+    assert "Nobody was sent to again: nobody is failed any more." in sender.post(action).text
 
 
 def test_looking_for_failures_costs_so_much_at_most(world: World) -> None:

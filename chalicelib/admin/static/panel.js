@@ -3,6 +3,7 @@
 
 (function () {
   const ONE_YEAR = 365 * 24 * 3600;
+  const ON_ITS_WAY_MS = 10000;
 
   function tellZone() {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -27,8 +28,10 @@
       return;
     }
     event.target.dataset.sent = "yes";
-    // The page may come back out of the browser's memory.
-    window.addEventListener("pageshow", () => delete event.target.dataset.sent, { once: true });
+    const letGo = () => delete event.target.dataset.sent;
+    // The page may come back out of the browser's memory; or stay, where somebody has stopped what was on its way.
+    window.addEventListener("pageshow", letGo, { once: true });
+    window.setTimeout(letGo, ON_ITS_WAY_MS);
   }
 
   function openMenu() {
@@ -45,7 +48,8 @@
   }
 
   function refresh(part) {
-    // What is shown again and again: not while nobody looks, and not while it is paused.
+    // What is shown again and again: not while nobody looks, not while it is paused, and not when another part
+    // has taken its place.
     const pause = document.querySelector(`[data-pauses="${part.id}"]`);
     let isPaused = false;
     if (pause) {
@@ -56,17 +60,26 @@
         if (!isPaused) window.htmx.trigger(part, "refresh");
       });
     }
-    setInterval(() => {
-      if (!isPaused && !document.hidden) window.htmx.trigger(part, "refresh");
+    const timer = setInterval(() => {
+      if (!part.isConnected) clearInterval(timer);
+      else if (!isPaused && !document.hidden) window.htmx.trigger(part, "refresh");
     }, Number(part.dataset.refresh) * 1000);
+  }
+
+  function refreshWhatIsNew(event) {
+    if (event.target.matches("[data-refresh]")) refresh(event.target);
   }
 
   function keepOpen(event) {
     // What somebody has unfolded stays so when the part of the page around it is drawn again.
     const open = Array.from(event.detail.target.querySelectorAll("details[open][id]"), (each) => each.id);
     if (!open.length) return;
+    const focused = document.activeElement?.id;
     event.detail.target.addEventListener("htmx:afterSwap", () => {
       open.forEach((id) => { const found = document.getElementById(id); if (found) found.open = true; });
+      // htmx has tried it when they were still folded.
+      const again = focused && document.getElementById(focused);
+      if (again) again.focus({ preventScroll: true });
     }, { once: true });
   }
 
@@ -80,7 +93,8 @@
     const said = part.querySelector(":scope > [role=alert]");
     const answer = new DOMParser().parseFromString(event.detail.xhr.responseText || "", "text/html");
     const why = answer.querySelector("[role=alert]");
-    if (said) said.textContent = why ? why.textContent : "…";
+    const words = why ? why.textContent : document.body.dataset.unreachable;
+    if (said && said.textContent !== words) said.textContent = words; // else it would be read out again and again
   }
 
   tellZone();
@@ -90,6 +104,7 @@
   document.addEventListener("submit", onlyOnce);
   document.addEventListener("htmx:beforeSwap", keepOpen);
   document.querySelectorAll("[data-refresh]").forEach(refresh);
+  document.addEventListener("htmx:load", refreshWhatIsNew);
   openMenu();
   pressButtons();
   window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);

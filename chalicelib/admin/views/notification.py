@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import math
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +9,11 @@ from chalice.app import Response
 
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views.contents import variables_of
+from chalicelib.admin.views.progress import progress_of, read_number
+from chalicelib.admin.views.sending_again import send_again
 from chalicelib.admin.visits import HEADERS, Visit
-from chalicelib.api.notification_actions import SENT_AGAIN_AT_ONCE
 from chalicelib.api.notifications import NotificationChange
-from chalicelib.domain.times import utc_now
-from chalicelib.services import cancelling, notifications, send_again, send_times
+from chalicelib.services import cancelling, notifications, send_times
 from chalicelib.services.errors import InvalidFieldError, OutdatedError
 from chalicelib.services.notifications import DISPATCHES_SHOWN, NotificationView
 from chalicelib.services.rights import Access
@@ -28,38 +26,6 @@ section = Section("notifications")
 
 SHOWN_TEXT = 8_000
 """Of a longer text the page shows no more, and leads to all of it."""
-LEAST = 1e-6
-"""Of what an address says of a rate: by less nothing can be divided."""
-OF_A_RATE = 0.4
-"""The weight of what happened since the last look; the rest is the rate up to then."""
-LOOKS_EVERY, WAITS_EVERY = "2s", "30s"
-SOON_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a notification has come: of `total`, so many have come to their end.
-
-    The rate is worked out from what the part of the page knew when it last asked, which its address carries.
-    """
-
-    counts: dict[str, int]
-    total: int
-    rate: float | None
-    every: str | None
-    """After which time the page asks again; None when nothing can change any more by itself."""
-
-    @property
-    def waiting(self) -> int:
-        return self.counts["queued"] + self.counts["unsent"]
-
-    @property
-    def done(self) -> int:
-        return self.total - self.waiting
-
-    @property
-    def seconds_left(self) -> int | None:
-        return round(self.waiting / self.rate) if self.rate and self.waiting else None
 
 
 @section.page("/notifications/{notification_id}", access=Access.READ)
@@ -70,7 +36,7 @@ def show(visit: Visit, notification_id: UUID) -> Response:
     values: dict[str, Any] = {
         "view": view,
         "notification": view.notification,
-        "progress": _progress(visit, view),
+        "progress": progress_of(view, visit.query, visit.now),
         "offers": offers,
         "shown": DISPATCHES_SHOWN,
         "stamp": visit.now_iso,
@@ -82,38 +48,12 @@ def show(visit: Visit, notification_id: UUID) -> Response:
     return visit.show("notifications/one.html", text_shown=SHOWN_TEXT, **values)
 
 
-def _progress(visit: Visit, view: NotificationView) -> Progress:
-    counts, total = view.counts, view.recipients
-    waiting = counts["queued"] + counts["unsent"]
-    before = [_number(visit.query.get(name)) for name in ("done", "at", "rate")]
-    rate = before[2]
-    if before[0] is not None and before[1] is not None:
-        seconds = visit.now.timestamp() - before[1]
-        if seconds > 0:
-            now = max(total - waiting - before[0], 0) / seconds
-            rate = now if rate is None else OF_A_RATE * now + (1 - OF_A_RATE) * rate
-    every = None
-    if waiting:
-        due = min(each.dispatch.due for each in view.dispatches if not each.dispatch.is_cancelled)
-        every = WAITS_EVERY if (due - visit.now).total_seconds() > SOON_SECONDS else LOOKS_EVERY
-    return Progress(counts, total, rate, every)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return min(max(number, LEAST), 1e12) if math.isfinite(number) else None
-
-
 def _offers(visit: Visit, view: NotificationView) -> list[str]:
     """What the visitor may do with the notification as it is now."""
     if not visit.may(Access.SEND):
         return []
-    counts, of_frequency = view.counts, bool(view.notification.frequency)
     offers = ["copy"]
-    if not of_frequency and counts["queued"] + counts["unsent"]:
+    if view.waiting and not view.notification.frequency:
         offers.append("cancel")
         if all(each.dispatch.due > visit.now for each in view.dispatches):
             offers.append("change")
@@ -163,21 +103,13 @@ def _show_refusal(visit: Visit, notification_id: UUID) -> Response:
 def send_failed_again(visit: Visit, notification_id: UUID) -> Response:
     """Send failed recipients again, all or one; the page asks once more until nobody is left."""
     user, dispatch = (_id(visit, name) for name in ("user_id", "dispatch_id"))
-    done = send_again.send_failed_again(
-        str(notification_id),
-        visit.principal,
-        utc_now,
-        user_id=user,
-        dispatch_id=dispatch,
-        limit=SENT_AGAIN_AT_ONCE,
-    )
-    so_far = done + int(_number(visit.form.text("so_far")) or 0)
-    if done == SENT_AGAIN_AT_ONCE and visit.is_fragment:
-        return visit.show("notifications/again.html", id=str(notification_id), so_far=so_far)
-    said = "sent-again-some" if done == SENT_AGAIN_AT_ONCE else "sent-again" if so_far else "sent-again-none"
+    so_far = int(read_number(visit.form.text("so_far")) or 0)
+    sent = send_again(visit, notification_id, so_far, user, dispatch)
+    if sent.has_more and visit.is_fragment:
+        return visit.show("notifications/again.html", id=str(notification_id), so_far=sent.so_far)
     if user:
-        return visit.go("notifications", str(notification_id), "recipients", user, done=said)
-    return visit.go("notifications", str(notification_id), done=said)
+        return visit.go("notifications", str(notification_id), "recipients", user, done=sent.said)
+    return visit.go("notifications", str(notification_id), done=sent.said)
 
 
 def _id(visit: Visit, name: str) -> str | None:

@@ -8,13 +8,11 @@ from chalice.app import Response
 
 from chalicelib import settings
 from chalicelib.admin.declaring import Section
+from chalicelib.admin.views import sending_again
 from chalicelib.admin.visits import Visit
-from chalicelib.api.notification_actions import SENT_AGAIN_AT_ONCE
 from chalicelib.domain.lanes import Lane
-from chalicelib.domain.times import utc_now
 from chalicelib.services import operations
 from chalicelib.services.rights import Access
-from chalicelib.services.send_again import send_failed_again
 
 section = Section("operations")
 
@@ -97,6 +95,5 @@ def show_failures(visit: Visit) -> Response:
 @section.action("/operations/failures/{notification_id}/send_again", access=Access.SEND)
 def send_again(visit: Visit, notification_id: UUID) -> Response:
     """Send the failed recipients of a notification again."""
-    done = send_failed_again(str(notification_id), visit.principal, utc_now, limit=SENT_AGAIN_AT_ONCE)
-    said = "sent-again-some" if done == SENT_AGAIN_AT_ONCE else "sent-again" if done else "sent-again-none"
+    said = sending_again.send_again(visit, notification_id).said
     return visit.go("operations", "failures", done=said, cursor=visit.form.text("cursor") or None)
