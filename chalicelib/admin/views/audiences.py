@@ -24,9 +24,11 @@ PART_LINES = 10_000
 
 @section.page("/audiences", access=Access.READ)
 def show_list(visit: Visit) -> Response:
-    """Audiences of all authors, oldest first."""
+    """Audiences of all authors, newest first."""
     author = visit.query.get("author", "").strip() or None
-    page, following = audiences.listed(visit.principal, author, visit.query.get("cursor"), PAGE, visit.now)
+    page, following = audiences.listed(
+        visit.principal, author, visit.query.get("cursor"), PAGE, visit.now, newest_first=True
+    )
     return visit.show("audiences/list.html", audiences=page, next_cursor=following)
 
 
