@@ -252,6 +252,16 @@ class TestChanging:
         content = frequencies.find("news", SHOP).content
         assert (content.template, content.variables) == ("order_shipped@1", {"order": "A-2"})
 
+    @pytest.mark.parametrize("starts_at", ["2026-11-27T13:30:00Z", "2026-11-27T13:30:45.5+02:00"])
+    def test_of_a_template_a_moment_stays_as_it_was_written(
+        self, world: World, anna: Browser, starts_at: str
+    ) -> None:
+        variables = {"topic": "Plans", "starts_at": starts_at, "place": "Here"}
+        make(content=Content("mail", "", "", False, None, "meeting@1", variables))
+        before = rows(world)
+        assert "There was nothing to change." in self.edit(anna).text
+        assert rows(world) == before
+
     def test_recipients_are_others(self, anna: Browser) -> None:
         make()
         self.edit(anna, whom="users", users=str(uuid4()))
