@@ -73,7 +73,7 @@ class Audience(Table):
     author = UnicodeAttribute(null=True)
     listed = UnicodeAttribute(null=True)
     held_by = UnicodeAttribute(null=True)
-    """In place of those two, which are keys of lists: who has the form whose ids it only holds for a while."""
+    """In place of those two, which are keys of lists: whose form it holds the ids of, for a while."""
     name = UnicodeAttribute(null=True)
     state = UnicodeAttribute()
     changed_at = UnicodeAttribute()

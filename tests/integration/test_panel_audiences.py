@@ -97,7 +97,9 @@ def test_the_list_filters_and_goes_on_and_stays_small(browser: Browser) -> None:
     assert len(shown.html.encode()) < 100_000
     found = re.search(r'rel="next" href="\.\./([^"]+)"', shown.html)
     assert found
-    assert browser.get("/" + found[1].replace("&amp;", "&")).html.count('data-label="Audience"') == 6  # the oldest
+    assert (
+        browser.get("/" + found[1].replace("&amp;", "&")).html.count('data-label="Audience"') == 6
+    )  # the oldest
     assert (
         browser.get("/admin/audiences?author=administrator%3Aboss").html.count('data-label="Audience"') == 1
     )

@@ -283,7 +283,7 @@ def test_why_none_is_sent_to_again_is_said_beside_the_button(world: World, brows
 
 def test_an_ended_session_leads_from_the_page_to_the_door(world: World) -> None:
     page = HTMX | {"HX-Current-URL": "https://vestnik.example/api/admin/frequencies/weekly/edit"}
-    part = Browser().get("/admin/frequencies/_said", page)
+    part = Browser().get("/admin/frequencies/_times", page)
     assert (part.status, part.headers["HX-Redirect"]) == (401, "../../../admin/login")
 
 
