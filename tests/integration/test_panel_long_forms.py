@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.admin.views.frequency_form import OFFERED_AUDIENCES
 from chalicelib.admin.views.notification_form import CHOSEN_FROM
 from chalicelib.services import audiences
 from chalicelib.services.rights import Role, administrator
@@ -214,6 +215,23 @@ def test_an_audience_is_not_taken_for_ids_that_a_form_keeps(browser: Browser) ->
     found = audiences.make_whole("Kazan", [UUID(user_id(1))], ANNA.author, START)
     refused = browser.post(NEW, typed(users="", kept_ids=found.id))
     assert (refused.status, "not kept any more" in refused.text) == (422, True)
+
+
+def test_the_longest_of_a_frequency(browser: Browser) -> None:
+    for number in range(OFFERED_AUDIENCES):
+        audiences.make_whole('"' * 190 + str(number), [UUID(user_id(1))], ANNA.author, START)
+    fields = {
+        "slug": "news", "kind": "period", "period": "2", "unit": "hour", "type": "mail", "title": '"' * 200,
+        "text": '"' * 3_990, "content_id": '"' * 256, "whom": "users",
+        "users": "\n".join([*user_ids(500), *('"' * 40 + "x,y" for _ in range(80))]),
+    }  # fmt: skip
+    path = "/admin/frequencies/_new"
+    small(browser.post(path, fields), 422)
+    refused = small(browser.post(path, fields | {"text": '"' * MOST}), 422)
+    form = form_of(refused, "new-frequency") | {"content_id": "", "users": user_id(1)}
+    assert "Created." in browser.post(path, form).text
+    edit = form_of(small(browser.get("/admin/frequencies/news/edit")), "edit-frequency")
+    assert "There was nothing to change." in browser.post("/admin/frequencies/news/edit", edit).text
 
 
 def test_many_ids_for_an_audience(browser: Browser) -> None:
