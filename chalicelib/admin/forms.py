@@ -45,6 +45,10 @@ class Form:
         """Whether a field was sent."""
         return name in self._fields
 
+    def with_fields(self, fields: Mapping[str, str]) -> "Form":
+        """The same form with other values in some fields."""
+        return Form(self._fields | {name: [value] for name, value in fields.items()})
+
     def names(self) -> list[str]:
         """Which fields were sent."""
         return list(self._fields)

@@ -62,6 +62,7 @@ REASONS = (
     _("unknown channel; there are: mail, telegram, webhook"),
     _("there is no template {0}"),
     _("must be a text"),
+    _("the text is not kept any more: paste it again"),
     _("must be a number"),
     _("must be an http or https address"),
     _("must have at most {0} characters"),
@@ -82,6 +83,7 @@ REASONS = (
     _("not a cursor that this service gave"),
     # audiences and lists of ids
     _("some lines are no user ids"),
+    _("the ids are not kept any more: paste them again"),
     _("must be a UUID"),
     _("is no text file: a CSV in UTF-8 is needed"),
     _("a file has at most {0} lines; make an audience for more"),

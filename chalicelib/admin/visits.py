@@ -153,6 +153,17 @@ class Visit:
             raise InvalidFieldError(name, "must be a date and a time") from error
         return at
 
+    def untouched(self, name: str) -> str | None:
+        """The exact moment that a field was filled in from, where its text still is what it was then.
+
+        A field has no seconds, and cannot tell the two hours of a night in which the clocks go back.
+        """
+        exact = self.form.text(f"was.{name}")
+        try:
+            return exact if exact and self.local(exact, name) == self.form.text(name) else None
+        except (ValueError, OverflowError):
+            return None
+
     @property
     def now_iso(self) -> str:
         """This moment, as tables have moments."""

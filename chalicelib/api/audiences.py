@@ -161,7 +161,7 @@ def shown(audience: Audience) -> AudienceOut:
     return AudienceOut(
         id=audience.id,
         name=audience.name,
-        author=audience.author,
+        author=audience.owner,
         state=AudienceState(audience.state),
         created_at=audience.created_at,
         expires_at=_moment(audience.expires_at),

@@ -44,9 +44,34 @@ def sort_lines(data: bytes) -> tuple[list[bytes], Rejected]:
         return [], [(data.count(b"\n", 0, error.start) + 1, NOT_UTF8)]
     found: list[bytes] = []
     rejected: Rejected = []
+    for line, judged in _judged(text):
+        if isinstance(judged, bytes):
+            found.append(judged)
+        else:
+            rejected.append((line, judged))
+    return found, rejected
+
+
+def without_ids(text: str) -> str:
+    """A list without the lines that have an id: its header, if it has one, and the lines that have none."""
+    lines = list(io.StringIO(text, newline=""))
+    judged = list(_judged(text.removeprefix("\ufeff")))
+    starts = [*(line - 1 for line, _ in judged), len(lines)]
+    left = lines[: starts[0]]
+    for (_, each), start, end in zip(judged, starts, starts[1:], strict=False):
+        if isinstance(each, str):
+            left += lines[start:end]
+    return "".join(left)
+
+
+def _judged(text: str) -> Iterator[tuple[int, bytes | str]]:
+    """The lines behind the header that are not blank: each one's number, and its id or why it has none."""
     column: int | None = None
     has_header = False
-    for line, cells in _rows(text, rejected):
+    for line, cells in _rows(text):
+        if isinstance(cells, str):
+            yield line, cells
+            continue
         if column is None:
             names = [cell.lower() for cell in cells]
             has_header = COLUMN in names
@@ -54,17 +79,16 @@ def sort_lines(data: bytes) -> tuple[list[bytes], Rejected]:
             if has_header:
                 continue
         if len(cells) > 1 and not has_header:
-            rejected.append((line, f"has {len(cells)} columns, and no header says which is {COLUMN}"))
+            yield line, f"has {len(cells)} columns, and no header says which is {COLUMN}"
         elif len(cells) <= column or not _ID.fullmatch(cells[column]):
             shown = cells[column][:_MAX_SHOWN] if len(cells) > column else ""
-            rejected.append((line, f"{shown!r} is not a UUID"))
+            yield line, f"{shown!r} is not a UUID"
         else:
-            found.append(bytes.fromhex(cells[column].replace("-", "")))
-    return found, rejected
+            yield line, bytes.fromhex(cells[column].replace("-", ""))
 
 
-def _rows(text: str, rejected: Rejected) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not blank, each with its number; what breaks off the reading is rejected."""
+def _rows(text: str) -> Iterator[tuple[int, list[str] | str]]:
+    """The lines that are not blank, each with its number; last, as a text, what breaks off the reading."""
     first = text.lstrip().partition("\n")[0]
     delimiter = next((each for each in DELIMITERS if each in first), DELIMITERS[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -75,7 +99,7 @@ def _rows(text: str, rejected: Rejected) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            rejected.append((line, str(error)))
+            yield line, str(error)
             return
         if any(cells):
             yield line, cells

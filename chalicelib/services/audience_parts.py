@@ -8,8 +8,7 @@ from uuid import UUID
 
 from chalicelib.domain.times import parse
 from chalicelib.observability import logger
-from chalicelib.services import audit
-from chalicelib.services.audiences import OPEN_KEPT, visible
+from chalicelib.services.audiences import OPEN_KEPT, record, visible
 from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoundError, TooManyError
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audience_headers import (
@@ -43,7 +42,7 @@ def put_part(
         write_packed(audience.key_of(part), packed, _parts_kept_until(audience))
         try:
             audience = set_part(audience, part)
-            audit.record("part put", "audience", audience_id, after={"part": number, "users": part.users})
+            record("part put", audience, after={"part": number, "users": part.users})
         except ConditionFailedError:
             # The part, or another, has become different since it was read: look whether there is still room.
             audience = visible(audience_id, principal, now)
@@ -91,8 +90,7 @@ def add_parts(audience_id: str, staged: Sequence[Part], principal: Principal, no
             # Another has added a part, or completed it, since it was read: behind that, if there is room.
             audience = visible(audience_id, principal, now)
         else:
-            told = {"parts": len(added), "users": users}
-            audit.record("part put", "audience", audience_id, after=told)
+            record("part put", audience, after={"parts": len(added), "users": users})
             return audience
 
 
@@ -151,7 +149,7 @@ def complete(audience_id: str, principal: Principal, now: datetime) -> Audience:
     except ConditionFailedError as failure:
         return _completed_by_another(failure)
     logger.info("audience complete", extra={"audience": audience.id, "recipients": recipients})
-    audit.record("completed", "audience", audience_id, after={"recipients": recipients})
+    record("completed", audience, after={"recipients": recipients})
     return audience
 
 

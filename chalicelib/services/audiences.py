@@ -1,9 +1,10 @@
 """Audiences that clients make: in parts, completed once, then named by notifications and frequencies."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from chalicelib.domain.fanning import chunk_count
@@ -17,7 +18,6 @@ from chalicelib.services.errors import ConflictError, InvalidFieldError, NotFoun
 from chalicelib.services.expiries import dispatch_kept_until
 from chalicelib.services.rights import Principal
 from chalicelib.tables.audience_headers import (
-    PASSING,
     Audience,
     AudienceState,
     add_header,
@@ -25,6 +25,7 @@ from chalicelib.tables.audience_headers import (
     end_completing,
     headers_page,
     new_audience,
+    new_passing_audience,
     read_header,
     remove_header,
     start_deleting,
@@ -47,21 +48,31 @@ SETTLED_AFTER_SECONDS = 60
 
 
 def create(name: str | None, principal: Principal, now: datetime, *, is_passing: bool = False) -> Audience:
-    """An audience without anybody, open for parts. A passing one is in no list of all, and soon gone."""
-    audience = new_audience(new_id(now), principal.author, name, now)
+    """An audience without anybody, open for parts. A passing one is in no list, and soon gone."""
+    make = new_passing_audience if is_passing else new_audience
+    audience = make(new_id(now), principal.author, name, now)
     audience.expires_at = int((now + (PASSING_KEPT if is_passing else OPEN_KEPT)).timestamp())
-    if is_passing:
-        audience.listed = PASSING
     add_header(audience)
-    logger.info("audience made", extra={"audience": audience.id, "author": audience.author})
-    audit.record("made", "audience", audience.id, after={"name": name})
+    logger.info("audience made", extra={"audience": audience.id, "author": audience.owner})
+    record("made", audience, after={"name": name})
     return audience
+
+
+def record(
+    action: str,
+    audience: Audience,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down what has been done to an audience; a passing one changes nothing for anybody."""
+    if not audience.is_passing:
+        audit.record(action, "audience", audience.id, before, after)
 
 
 def visible(audience_id: str, principal: Principal, now: datetime) -> Audience:
     """An audience as this principal may see it. Another application's is not found."""
     audience = read_header(audience_id, now)
-    if audience is None or not principal.may_see(audience.author):
+    if audience is None or not principal.may_see(audience.owner):
         raise NotFoundError("there is no such audience")
     return audience
 
@@ -86,7 +97,7 @@ def listed(
     *,
     newest_first: bool = False,
 ) -> tuple[list[Audience], str | None]:
-    """Some audiences, oldest first, and the cursor of the next ones.
+    """Some audiences, oldest first or newest, and the cursor of the next ones.
 
     An application sees its own; an administrator those of an author, or of all.
     """
@@ -112,7 +123,7 @@ def delete(audience_id: str, principal: Principal, now: datetime) -> None:
     audience = visible(audience_id, principal, now)
     if reason := end(audience_id, now):
         raise ConflictError(reason)
-    audit.record("deleted", "audience", audience_id, before={"name": audience.name})
+    record("deleted", audience, before={"name": audience.name})
 
 
 def end(audience_id: str, now: datetime) -> str | None:

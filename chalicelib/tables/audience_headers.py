@@ -26,9 +26,6 @@ from chalicelib.tables.listing import LISTED, keys_page, listed_shard
 
 _STAGED = " staged"
 
-PASSING = "passing"
-"""In place of its shard: an audience that only holds a form's ids for a while stands in no list of all."""
-
 HEADER = -1
 """The place of the header: no chunk has it."""
 
@@ -73,8 +70,10 @@ class Audience(Table):
 
     part = UnicodeAttribute(hash_key=True)
     chunk = NumberAttribute(range_key=True)
-    author = UnicodeAttribute()
-    listed = UnicodeAttribute()
+    author = UnicodeAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    held_by = UnicodeAttribute(null=True)
+    """In place of those two, which are keys of lists: whose form it holds the ids of, for a while."""
     name = UnicodeAttribute(null=True)
     state = UnicodeAttribute()
     changed_at = UnicodeAttribute()
@@ -91,6 +90,16 @@ class Audience(Table):
     @property
     def id(self) -> str:
         return self.part
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it only holds the ids of a form: it stands in no list."""
+        return self.held_by is not None
+
+    @property
+    def owner(self) -> str:
+        """Who made it."""
+        return self.held_by or self.author
 
     @property
     def by_number(self) -> dict[int, Part]:
@@ -118,6 +127,13 @@ def new_audience(audience_id: str, author: str, name: str | None, now: datetime)
         changed_at=iso(now),
         created_at=iso(now),
     )
+
+
+def new_passing_audience(audience_id: str, owner: str, name: str | None, now: datetime) -> Audience:
+    """The header of one that only holds the ids of a form, and stands in no list; not written."""
+    audience = new_audience(audience_id, owner, name, now)
+    audience.held_by, audience.author, audience.listed = owner, None, None
+    return audience
 
 
 def add_header(audience: Audience) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chalicelib.services import audience_parts, audiences
 from chalicelib.services.rights import Role, administrator
 from chalicelib.tables.audience_headers import Audience, Part, set_parts
 from tests.support.api import set_api_clock
+from tests.support.audited import audited
 from tests.support.aws import World
 from tests.support.factories import START, user_id, user_ids
 from tests.support.panel import Browser, visitor
@@ -89,12 +91,15 @@ def test_a_name_is_one_line_and_text(browser: Browser) -> None:
 def test_the_list_filters_and_goes_on_and_stays_small(browser: Browser) -> None:
     for number in range(30):
         audiences.create("&" * 190 + str(number), ANNA, START)
-    audiences.create("of another", administrator("boss"), START)
+    audiences.create("of another", administrator("boss"), START + timedelta(minutes=1))
     shown = browser.get("/admin/audiences")
+    assert "of another" in shown.text.rpartition("Created")[2][:100], "the newest is the first"
     assert len(shown.html.encode()) < 100_000
     found = re.search(r'rel="next" href="\.\./([^"]+)"', shown.html)
     assert found
-    assert browser.get("/" + found[1].replace("&amp;", "&")).html.count('data-label="Audience"') == 6
+    assert (
+        browser.get("/" + found[1].replace("&amp;", "&")).html.count('data-label="Audience"') == 6
+    )  # the oldest
     assert (
         browser.get("/admin/audiences?author=administrator%3Aboss").html.count('data-label="Audience"') == 1
     )
@@ -211,7 +216,10 @@ def test_the_file_of_a_notification_has_at_most_so_many_lines(
     assert browser.post(path, text=both).status == 413
     assert not stored(audience).by_number
     assert browser.post(path, text=first["staged"].encode()).status == 200
-    assert not audiences.listed(ANNA, None, None, 9, START)[0], "what a form holds is no audience to choose"
+    for author in (None, "administrator:sender", "passing"):
+        page = audiences.listed(ANNA, author, None, 9, START)
+        assert page == ([], None), "what a form holds is no audience to choose"
+    assert audited() == [], "and nothing that anybody would look for"
 
 
 @pytest.mark.parametrize(

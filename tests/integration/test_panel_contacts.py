@@ -51,6 +51,27 @@ def put(browser: Browser, fields: Mapping[str, str], version: str | None = None)
     return browser.post(path_of(), dict.fromkeys(FORM_FIELDS, "") | dict(fields) | {"version": shown})
 
 
+def delete(browser: Browser, version: str | None = None) -> Shown:
+    """Press the button as the page has it now."""
+    found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
+    return browser.post(path_of(ANNA, "delete"), {"version": version or (found[1] if found else "")})
+
+
+def test_what_another_has_changed_meanwhile_is_not_deleted(browser: Browser) -> None:
+    put(browser, WHOLE)
+    stale = re.findall(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
+    assert len(set(stale)) == 1, "both forms of the page have it"
+    assert len(stale) == 2
+    put(browser, WHOLE | {"email": "new@example.com"})
+    for version in (stale[0], "x"):
+        refused = delete(browser, version)
+        assert (refused.status, "changed by another meanwhile" in refused.text) == (412, True)
+    again = delete(browser, re.findall(r'name="version" value="([^"]+)"', refused.html)[-1])
+    assert again.status == 412, "the page that says so has not read it anew"
+    assert read_contact(ANNA).email == "new@example.com"
+    assert "Deleted." in delete(browser).text
+
+
 def test_what_another_has_changed_meanwhile_is_not_put_back(browser: Browser) -> None:
     put(browser, WHOLE)
     found = re.search(r'name="version" value="([^"]+)"', browser.get(path_of()).html)
@@ -103,7 +124,7 @@ def test_a_contact_is_put_changed_and_deleted(browser: Browser) -> None:
         assert f'value="{value}"' in saved.html
     put(browser, {"email": " boris@example.com "})
     assert kept() == {"user_id": ANNA, "email": "boris@example.com"}
-    assert "Deleted." in browser.post(path_of(ANNA, "delete")).text
+    assert "Deleted." in delete(browser).text
     assert kept() is None
 
 
@@ -316,7 +337,7 @@ def test_who_is_erased_was_meant_to_be(world: World, browser: Browser) -> None:
 def test_what_is_done_here_is_in_the_audit_log_without_an_address(browser: Browser) -> None:
     put(browser, WHOLE)
     put(browser, WHOLE | {"email": "wrong"})
-    browser.post(path_of(ANNA, "delete"))
+    delete(browser)
     imported(browser, f"user_id,email\n{ANNA},carl@example.com\n{BORIS},dora@example.com\n")
     browser.post(f"/admin/users/{ANNA}/erase")
     browser.post(f"/admin/users/{ANNA}/erase", {"agreed": "on"})

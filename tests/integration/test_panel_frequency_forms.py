@@ -139,9 +139,16 @@ def test_a_list_of_the_longest_is_not_shown_again(world: World, anna: Browser) -
     assert shown.status == 422
     assert len(shown.html.encode()) < 100_000
     assert "It is too long to be shown again" in shown.text
+    assert rows(world) == [[], [], []]
+
+
+def test_a_text_of_the_longest_is_kept_and_not_shown_again(anna: Browser) -> None:
     shown = anna.post(f"{PATH}/_new", typed(text="<" * 50_000, title=""))
     assert (shown.status, len(shown.html.encode()) < 100_000) == (422, True)
-    assert rows(world) == [[], [], []]
+    form = form_of(shown, "new-frequency")
+    assert form["text"] == ""
+    anna.post(f"{PATH}/_new", form | {"title": "News"})
+    assert frequencies.find("news", administrator("anna")).content.text == "<" * 50_000
 
 
 class TestTimes:
@@ -199,12 +206,30 @@ class TestTimes:
 
 
 def test_the_fields_of_a_template_come_when_it_is_chosen(anna: Browser) -> None:
-    shown = anna.get(f"{PATH}/_said?template=order_shipped@2", {"HX-Request": "true"})
+    def chosen(fields: dict[str, str]) -> Shown:
+        shown = anna.post(f"{PATH}/_said", fields, headers={"HX-Request": "true"})
+        assert shown.status == 200
+        assert "<script>" not in shown.html
+        return shown
+
+    shown = chosen({"template": "order_shipped@2"})
     assert 'name="variables.total"' in shown.html
     assert 'name="title"' not in shown.html
-    for none in ("", "nothing", SCRIPT.replace("<", "%3C")):
-        shown = anna.get(f"{PATH}/_said?template={none}", {"HX-Request": "true"})
-        assert (shown.status, 'name="title"' in shown.html) == (200, True)
+    for none in ("", "nothing", SCRIPT):
+        assert chosen({"template": none}).html.count("<input") == 0
+    before = {"variables.order": "A-1"}
+    kept = '<input type="hidden" name="variables.order" value="A-1">'
+    assert kept in chosen({"template": ""} | before).html
+    assert (
+        'name="variables.order" type="text" value="A-1"'
+        in chosen({"template": "order_shipped@1"} | before).html
+    )
+
+
+def test_title_and_text_stay_in_the_page_whatever_is_chosen(anna: Browser) -> None:
+    shown = anna.post(f"{PATH}/_new", typed(template="order_shipped@1"))
+    form = form_of(shown, "new-frequency")
+    assert (form["title"], form["text"]) == ("News", "There is something new.\n\nCome!")
 
 
 class TestChanging:
@@ -251,6 +276,16 @@ class TestChanging:
         self.edit(anna, **{"variables.order": "A-2"})
         content = frequencies.find("news", SHOP).content
         assert (content.template, content.variables) == ("order_shipped@1", {"order": "A-2"})
+
+    @pytest.mark.parametrize("starts_at", ["2026-11-27T13:30:00Z", "2026-11-27T13:30:45.5+02:00"])
+    def test_of_a_template_a_moment_stays_as_it_was_written(
+        self, world: World, anna: Browser, starts_at: str
+    ) -> None:
+        variables = {"topic": "Plans", "starts_at": starts_at, "place": "Here"}
+        make(content=Content("mail", "", "", False, None, "meeting@1", variables))
+        before = rows(world)
+        assert "There was nothing to change." in self.edit(anna).text
+        assert rows(world) == before
 
     def test_recipients_are_others(self, anna: Browser) -> None:
         make()

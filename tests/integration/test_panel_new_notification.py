@@ -18,6 +18,7 @@ from tests.support.api import set_api_clock
 from tests.support.aws import World
 from tests.support.factories import SHOP, START, address_of, user_id, user_ids
 from tests.support.panel import Browser, Shown, visitor
+from tests.support.panel_frequencies import form_of
 
 NEW = "/admin/notifications/new"
 SCRIPT = "<script>alert(1)</script>"
@@ -127,7 +128,7 @@ def test_what_is_wrong_puts_no_ids_aside(
     assert len(rows) > 1
     assert all(int(each["expires_at"]) < (START + timedelta(days=4)).timestamp() for each in rows)
     back = browser.post(NEW, carried(looked) | {"back": "yes"})
-    assert "The file that you have sent stays chosen" in back.text
+    assert "With the 2 ids that were pasted before" in back.text
     assert not audiences.listed(ANNA, None, None, 9, START)[0]
 
 
@@ -237,15 +238,62 @@ def test_a_frame_shows_it_and_can_do_nothing(browser: Browser, type_: str) -> No
 def test_a_templates_fields_come_when_it_is_chosen(browser: Browser) -> None:
     whole = browser.get(NEW)
     assert 'name="title"' in whole.html
-    part = browser.get(f"{NEW}?template=meeting%401", {"HX-Request": "true"})
+    assert "data-keeps hx-post" in whole.html, "trouble is said beside it, and takes no field away"
+    part = browser.post(f"{NEW}/variables", {"template": "meeting@1"}, headers={"HX-Request": "true"})
+    assert part.status == 200
     assert "<html" not in part.html
     assert 'name="title"' not in part.html
     assert re.findall(r'name="(variables\.\w+)"', part.html) == [
         "variables.topic", "variables.starts_at", "variables.place", "variables.url"
     ]  # fmt: skip
-    plain = browser.get(f"{NEW}?template=", {"HX-Request": "true"})
-    assert 'name="title"' in plain.html
-    assert browser.get(f"{NEW}?template=nothing", {"HX-Request": "true"}).status == 422
+
+
+def test_what_was_typed_for_a_template_stays_while_another_is_looked_at(browser: Browser) -> None:
+    fields = {"template": "meeting@1", "variables.topic": SCRIPT, "variables.starts_at": "2026-11-27T16:30"}
+    for another, status in (("", 200), ("order_shipped@1", 200), ("nothing", 422)):
+        part = browser.post(
+            f"{NEW}/variables", fields | {"template": another}, headers={"HX-Request": "true"}
+        )
+        assert part.status == status
+        assert ("there is no template" in part.text) is (status == 422)
+        assert "<script>alert" not in part.html
+        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', part.html)
+        kept = {name: unescape(value) for name, value in hidden}
+        assert kept.items() >= {each: fields[each] for each in fields if each != "template"}.items()
+    back = browser.post(f"{NEW}/variables", kept | {"template": "meeting@1"})
+    assert 'name="variables.topic" type="text" value="&lt;script&gt;' in back.html
+    assert 'type="hidden" name="variables.' not in back.html
+
+
+@pytest.mark.parametrize("template", ["", "meeting@1"])
+def test_title_and_text_stay_in_the_page_whatever_is_chosen(browser: Browser, template: str) -> None:
+    fields = typed(template=template, content_id="x" * 256)
+    for shown in (browser.post(NEW, fields), browser.post(NEW, fields | {"back": "yes"})):
+        form = form_of(shown, "new-notification")
+        assert (form["title"], form["text"], form["template"]) == ("Hello", "One.\n\nTwo.", template)
+
+
+def test_a_copy_keeps_the_exact_moment(world: World, browser: Browser) -> None:
+    variables = {"topic": "Plans", "starts_at": "2026-11-27T13:30:45Z", "place": "Here"}
+    first = world.submit(user_ids(1), title="", text="", template="meeting", variables=variables)
+    form = form_of(browser.get(f"{NEW}?copy={first.notification_id}"), "new-notification")
+    back = browser.post(NEW, carried(browser.post(NEW, form)) | {"back": "yes"})
+    assert sent(browser, form_of(back, "new-notification")).status == 200
+    found = [Notification.one(each["notification_id"]) for each in dispatches(world)]
+    assert [each.variables for each in found if each] == [variables] * 2
+
+
+def test_what_is_wrong_with_the_recipients_is_tied_to_them(browser: Browser) -> None:
+    shown = browser.post(NEW, typed(way="file"))
+    assert re.search(
+        r'id="upload-file"[^>]* aria-invalid="true" aria-describedby="upload-help e-file"', shown.html
+    )
+    assert '<fieldset class="ways" aria-describedby="e-file">' in shown.html
+    shown = browser.post(NEW, typed(when="later", users=""))
+    assert '<fieldset class="ways" aria-describedby="e-users">' in shown.html
+    shown = browser.post(NEW, typed(when="later"))
+    assert '<fieldset class="whens" aria-describedby="e-send_at">' in shown.html
+    assert 'class="ways">' in shown.html
 
 
 def test_by_a_template_in_each_language(world: World, browser: Browser) -> None:
@@ -361,7 +409,7 @@ def test_a_copy_begins_with_what_the_other_said(world: World, browser: Browser) 
     variables = {"topic": "Plans", "starts_at": "2026-11-27T13:30:00Z", "place": "Here"}
     second = world.submit(user_ids(1), title="", text="", template="meeting", variables=variables)
     form = browser.get(f"{NEW}?copy={second.notification_id}")
-    assert 'name="title"' not in form.html
+    assert form_of(form, "new-notification").items() >= {"title": "", "text": ""}.items()
     assert 'value="2026-11-27T13:30"' in form.html
     many = world.submit(user_ids(1_001))
     assert "too many to be taken over" in browser.get(f"{NEW}?copy={many.notification_id}").text

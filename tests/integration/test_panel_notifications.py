@@ -21,6 +21,7 @@ from tests.support.api import set_api_clock
 from tests.support.aws import World
 from tests.support.factories import SHOP, START, address_of, user_id, user_ids
 from tests.support.panel import Browser, Shown, visitor
+from tests.support.panel_frequencies import form_of
 
 SCRIPT = "<script>alert(1)</script>"
 HTMX: dict[str, str | None] = {"HX-Request": "true"}
@@ -260,7 +261,7 @@ def test_why_none_is_sent_to_again_is_said_beside_the_button(world: World, brows
 
 def test_an_ended_session_leads_from_the_page_to_the_door(world: World) -> None:
     page = HTMX | {"HX-Current-URL": "https://vestnik.example/api/admin/frequencies/weekly/edit"}
-    part = Browser().get("/admin/frequencies/_said", page)
+    part = Browser().get("/admin/frequencies/_times", page)
     assert (part.status, part.headers["HX-Redirect"]) == (
         401,
         "../../../admin/login?next=admin%2Ffrequencies%2Fweekly%2Fedit",
@@ -449,3 +450,44 @@ def test_recipients_go_on_and_one_is_found(world: World, browser: Browser) -> No
 def test_what_there_is_not_is_not_found(browser: Browser, what: str) -> None:
     for wanted in (user_id(1), "x"):
         assert browser.get(f"/admin/notifications/{wanted}{what}").status == 404
+
+
+@pytest.mark.parametrize(
+    "starts_at",
+    ["2026-11-27T13:30:45Z", "2027-10-31T01:30:00Z", "2027-10-31T00:30:00.000Z", "2026-11-27T15:30:00+02:00"],
+)
+def test_a_moment_that_nobody_has_touched_stays_as_it_is(
+    world: World, browser: Browser, starts_at: str
+) -> None:
+    """A field has no seconds, and one text for both hours of a night in which the clocks go back."""
+    browser.cookies["vestnik-zone"] = "Europe%2FBerlin"
+    variables = {"topic": "Plans", "starts_at": starts_at, "place": "Here"}
+    at = START + timedelta(hours=5)
+    dispatch = world.submit(
+        user_ids(1), title="", text="", template="meeting", variables=variables, send_at=at
+    )
+    before = stored(dispatch).variables
+    form = form_of(browser.get(path_of(dispatch, "change")), "change")
+    for changed in ({"send_at": "2026-11-24T15:00"}, {"variables.place": "There"}):
+        refused = browser.post(path_of(dispatch, "change"), form | changed | {"variables.topic": ""})
+        assert refused.status == 422
+        again = form_of(refused, "change") | {"variables.topic": "Plans"}
+        assert "Saved." in browser.post(path_of(dispatch, "change"), again).text
+        assert stored(dispatch).variables["starts_at"] == before["starts_at"]
+        form = form_of(browser.get(path_of(dispatch, "change")), "change")
+    typed = form | {"variables.starts_at": "2026-12-01T10:00"}
+    assert "Saved." in browser.post(path_of(dispatch, "change"), typed).text
+    assert stored(dispatch).variables["starts_at"] == "2026-12-01T09:00:00.000Z"
+
+
+def test_what_says_that_a_moment_is_untouched_may_be_anything(world: World, browser: Browser) -> None:
+    variables = {"topic": "Plans", "starts_at": "2026-11-27T13:30:00Z", "place": "Here"}
+    at = START + timedelta(hours=5)
+    dispatch = world.submit(
+        user_ids(1), title="", text="", template="meeting", variables=variables, send_at=at
+    )
+    for was in ("x", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        form = form_of(browser.get(path_of(dispatch, "change")), "change")
+        done = browser.post(path_of(dispatch, "change"), form | {"was.variables.starts_at": was})
+        assert done.status == 200
+        assert stored(dispatch).variables["starts_at"] == "2026-11-27T13:30:00.000Z"

@@ -62,11 +62,13 @@ def form_of(shown: Shown, form: str) -> dict[str, str]:
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
         if attributes.get("type") in ("radio", "checkbox") and " checked" not in tag:
             continue
+        if "name" not in attributes:  # of a file, which a script sends
+            continue
         found[attributes["name"]] = unescape(attributes.get("value", ""))
-    for name, options in re.findall(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', html, re.DOTALL):
+    for name, options in re.findall(r'<select[^>]* name="([\w.]+)"[^>]*>(.*?)</select>', html, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
         found[name] = chosen[1] if chosen else ""
-    for name, text in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', html, re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]* name="([\w.]+)"[^>]*>(.*?)</textarea>', html, re.DOTALL):
         found[name] = unescape(text)
     return found
 

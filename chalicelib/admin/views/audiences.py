@@ -6,7 +6,13 @@ from chalice.app import Response
 
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views import uploading
-from chalicelib.admin.views.recipient_ids import bad_lines, check_agreed, pasted
+from chalicelib.admin.views.recipient_ids import (
+    bad_lines,
+    check_agreed,
+    kept_count,
+    pasted,
+    put_long_lists_aside,
+)
 from chalicelib.admin.visits import Visit
 from chalicelib.api.audiences import NewAudience, shown
 from chalicelib.services import audience_parts, audiences
@@ -24,9 +30,11 @@ PART_LINES = 10_000
 
 @section.page("/audiences", access=Access.READ)
 def show_list(visit: Visit) -> Response:
-    """Audiences of all authors, oldest first."""
+    """Audiences of all authors, newest first."""
     author = visit.query.get("author", "").strip() or None
-    page, following = audiences.listed(visit.principal, author, visit.query.get("cursor"), PAGE, visit.now)
+    page, following = audiences.listed(
+        visit.principal, author, visit.query.get("cursor"), PAGE, visit.now, newest_first=True
+    )
     return visit.show("audiences/list.html", audiences=page, next_cursor=following)
 
 
@@ -47,11 +55,13 @@ def create(visit: Visit) -> Response:
 def show_one(visit: Visit, audience_id: UUID) -> Response:
     """An audience, how far it has come, and what needs it."""
     found = audiences.visible(str(audience_id), visit.principal, visit.now)
+    put_long_lists_aside(visit)
     return visit.show(
         "audiences/one.html",
         audience=shown(found),
         used_by=audiences.frequencies_of(found, visit.now),
         bad=bad_lines(visit),
+        kept=kept_count(visit),
         lines=PART_LINES,
         most=MAX_RECIPIENTS - int(found.users),
     )

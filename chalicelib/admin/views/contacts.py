@@ -92,8 +92,7 @@ def put(visit: Visit, user_id: UUID) -> Response:
     """Put a contact, in the place of what was there."""
     if not all(map(visit.form.has, FORM_FIELDS)):
         raise InvalidFieldError("", "the form is not whole")
-    if visit.form.text("version") != version_of(_contact(str(user_id))):
-        raise OutdatedError("it has been changed by another meanwhile: load the page again")
+    _check_version(visit, str(user_id))
     typed = {name: visit.form.text(name) for name in FORM_FIELDS}
     contacts.put_contact({"user_id": user_id, **typed})
     return visit.go("contacts", str(user_id), done="saved")
@@ -101,7 +100,8 @@ def put(visit: Visit, user_id: UUID) -> Response:
 
 @section.action("/contacts/{user_id}/delete", access=Access.MANAGE, again=show_one)
 def delete(visit: Visit, user_id: UUID) -> Response:
-    """Delete a contact."""
+    """Delete a contact, unless another has changed it since it was looked at."""
+    _check_version(visit, str(user_id))
     contacts.delete_contact(str(user_id))
     return visit.go("contacts", str(user_id), done="deleted")
 
@@ -111,6 +111,11 @@ def _contact(user_id: str) -> Contact | None:
         return contacts.read_contact(user_id)
     except NotFoundError:
         return None
+
+
+def _check_version(visit: Visit, user_id: str) -> None:
+    if visit.form.text("version") != version_of(_contact(user_id)):
+        raise OutdatedError("it has been changed by another meanwhile: load the page again")
 
 
 def version_of(contact: Contact | None) -> str:

@@ -26,13 +26,17 @@ def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
         if variable.type == "number":
             values[name] = _number(typed)
         elif variable.type == "moment":
-            at = visit.moment(FIELD + name)
-            if at is not None and not MIN_YEAR <= at.year <= MAX_YEAR:
-                raise InvalidFieldError(FIELD + name, "must be a date and a time")
-            values[name] = iso(at) if at else ""
+            values[name] = visit.untouched(FIELD + name) or _moment(visit, FIELD + name)
         else:
             values[name] = visit.form.raw(FIELD + name).strip()
     return values
+
+
+def _moment(visit: Visit, name: str) -> str:
+    at = visit.moment(name)
+    if at is not None and not MIN_YEAR <= at.year <= MAX_YEAR:
+        raise InvalidFieldError(name, "must be a date and a time")
+    return iso(at) if at else ""
 
 
 def _number(typed: str) -> int | float | str:

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from chalice.app import Response
-from markupsafe import escape
 from pydantic import ValidationError
 
 from chalicelib.admin.answering import errors_by_field
@@ -14,6 +13,7 @@ from chalicelib.admin.forms import Form
 from chalicelib.admin.views import timings
 from chalicelib.admin.views.contents import variables_of
 from chalicelib.admin.views.frequencies import PATH, found, outdated, version_in
+from chalicelib.admin.views.long_texts import put_long_text_aside, size_in_page, text_in_form, text_of
 from chalicelib.admin.visits import Visit
 from chalicelib.api.fields import ContentFields
 from chalicelib.channels import CHANNELS
@@ -49,7 +49,7 @@ def create(visit: Visit) -> Response:
     check_name("slug", slug)
     wanted = Wanted(
         timing=timings.typed_timing(visit),
-        content=_content(visit, None),
+        content=_content(visit),
         is_paused=visit.form.ticked("is_paused"),
         **_whom(visit),
     )
@@ -69,7 +69,7 @@ def change(visit: Visit, slug: str) -> Response:
     view = found(visit, slug)
     if view.frequency.version != version_in(visit):
         raise outdated()
-    content = _content(visit, view)
+    content = _content(visit)
     wanted = Wanted(
         timing=_changed_timing(visit, view),
         content=content if content != _as_asked(view.content) else None,
@@ -95,11 +95,11 @@ def show_times(visit: Visit) -> Response:
     return visit.show("frequencies/times.html", runs=runs, wrong=wrong)
 
 
-@section.page(f"{PATH}/_said", access=Access.SEND)
+@section.action(f"{PATH}/_said", access=Access.SEND)
 def show_said(visit: Visit) -> Response:
-    """The fields of what is said, by a template or without: a part of the form's page."""
-    written_by = _template(visit.query.get("template", ""))
-    return visit.show("frequencies/said.html", content=None, written_by=written_by, is_long=False)
+    """The fields of the template that was chosen: a part of the form's page, which brings what was typed."""
+    written_by = _template(visit.form.text("template"))
+    return visit.show("notifications/chosen.html", written_by=written_by, values={})
 
 
 def _show_form(visit: Visit, page: str, view: FrequencyView | None) -> Response:
@@ -111,7 +111,9 @@ def _show_form(visit: Visit, page: str, view: FrequencyView | None) -> Response:
         visit.principal, None, None, OFFERED_AUDIENCES, visit.now, newest_first=True
     )
     bad_lines = _bad_lines(visit)
-    is_long = _take_out_what_is_long(visit, content)
+    put_long_text_aside(visit)
+    _take_out_long_lists(visit)
+    is_own = content is not None and not content.template
     count, unit = timings.in_units(int(row.period)) if row and row.period else (1, "day")
     return visit.show(
         page,
@@ -124,7 +126,9 @@ def _show_form(visit: Visit, page: str, view: FrequencyView | None) -> Response:
         audiences=[each for each in offered if each.state == AudienceState.COMPLETE],
         bad_lines=bad_lines[:MAX_BAD_LINES],
         further_bad_lines=max(len(bad_lines) - MAX_BAD_LINES, 0),
-        is_long=is_long,
+        values=(content.variables if content and content.template else None) or {},
+        title=content.title if content and is_own else "",
+        said=text_in_form(content.text if content and is_own else "", row.notification_id if row else ""),
         count=count,
         unit=unit,
         max_users=MAX_USERS,
@@ -138,18 +142,16 @@ def _template(name: str) -> Template | None:
         return None
 
 
-def _take_out_what_is_long(visit: Visit, content: Content | None) -> bool:
-    """Leave out of the page what is too long for it; whether that is the frequency's own text."""
-    for name in ("text", "users"):
-        if len(escape(visit.form.raw(name)).encode()) > MAX_ECHO_BYTES:
-            visit.form = Form({each: visit.form.texts(each) for each in visit.form.names() if each != name})
-            visit.errors.setdefault(
-                name, visit.say("It is too long to be shown again: please paste it again.")
-            )
-    return content is not None and len(escape(content.text).encode()) > MAX_ECHO_BYTES
+def _take_out_long_lists(visit: Visit) -> None:
+    """Leave out of the page a list that is too long for it."""
+    if size_in_page(visit.form.raw("users")) > MAX_ECHO_BYTES:
+        visit.form = visit.form.with_fields({"users": ""})
+        visit.errors.setdefault(
+            "users", visit.say("It is too long to be shown again: please paste it again.")
+        )
 
 
-def _content(visit: Visit, view: FrequencyView | None) -> Content:
+def _content(visit: Visit) -> Content:
     """What it is to say, as the API's own fields check it."""
     form = visit.form
     asked: dict[str, Any] = {
@@ -163,10 +165,7 @@ def _content(visit: Visit, view: FrequencyView | None) -> Content:
             raise InvalidFieldError("template", f"there is no template {name[:60]!r}")
         asked |= {"template": name, "variables": variables_of(visit, template)}
     else:
-        text = form.raw("text")
-        if not text and view is not None and form.ticked("keeps_text"):
-            text = view.content.text
-        asked |= {"title": form.text("title"), "text": text}
+        asked |= {"title": form.text("title"), "text": text_of(visit)}
     return ContentFields.model_validate(asked).content
 
 

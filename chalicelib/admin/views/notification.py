@@ -9,6 +9,7 @@ from chalice.app import Response
 
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views.contents import variables_of
+from chalicelib.admin.views.long_texts import put_long_text_aside, text_in_form, text_of
 from chalicelib.admin.views.progress import progress_of, read_number
 from chalicelib.admin.views.sending_again import send_again
 from chalicelib.admin.visits import HEADERS, Visit
@@ -125,9 +126,11 @@ def show_change(visit: Visit, notification_id: UUID) -> Response:
     """The form to change what is not due yet."""
     found = notifications.visible(str(notification_id), visit.principal, visit.now)
     dispatch = next(iter(notifications.newest_dispatches(found)), None)
+    put_long_text_aside(visit)
     return visit.show(
         "notifications/change.html",
         notification=found,
+        said=text_in_form(found.text, found.id),
         due=dispatch.due if dispatch else None,
         written_by=_template(found.template),
         values=found.variables or {},
@@ -148,7 +151,7 @@ def change(visit: Visit, notification_id: UUID) -> Response:
     if template := _template(found.template):
         wanted["variables"] = variables_of(visit, template)
     elif not found.template:
-        wanted |= {"title": visit.form.text("title"), "text": visit.form.raw("text")}
+        wanted |= {"title": visit.form.text("title"), "text": text_of(visit)}
     body = NotificationChange.model_validate(wanted)
     changed = send_times.Changed(body.send_at, body.title, body.text, body.variables)
     send_times.change(found.id, changed, visit.principal, visit.now)

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.admin.views.contents import variables_of
-from chalicelib.admin.views.recipient_ids import check_agreed, pasted
+from chalicelib.admin.views.long_texts import text_in_form, text_of
+from chalicelib.admin.views.recipient_ids import KEPT, check_agreed, pasted, put_ids_aside
 from chalicelib.admin.visits import Visit
 from chalicelib.api.fields import one_line
 from chalicelib.api.notifications import NewNotification
@@ -25,10 +26,10 @@ IDS, FILE, AUDIENCE = "ids", "file", "audience"
 
 CARRIED_IDS = 1_000
 """So many pasted ids go from page to page as they are; more are put aside for that."""
-CHOSEN_FROM = 100
+CHOSEN_FROM = 50
 """Audiences that are offered; another one is named by its own page."""
 
-EMPTY = ("type", "title", "text", "template", "content_id", "users", "audience_id")
+EMPTY = ("type", "title", "text", "kept_text", "template", "content_id", "users", "audience_id")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_body(visit: Visit, recipients: Recipients) -> NewNotification:
     if template := chosen_template(form.text("template")):
         body |= {"template": template.pinned, "variables": variables_of(visit, template)}
     else:
-        body |= {"title": form.text("title"), "text": form.raw("text")}
+        body |= {"title": form.text("title"), "text": text_of(visit)}
     if recipients.audience:
         body["audience_id"] = recipients.audience.id
     else:
@@ -127,7 +128,13 @@ def _pasted(visit: Visit) -> Recipients:
     ids = pasted(visit)
     check_agreed(visit, ids)
     users = [UUID(bytes=each) for each in ids.good]
-    fields = {"way": IDS, "users": "\n".join(map(str, users))} if len(users) <= CARRIED_IDS else {}
+    fields = {"way": IDS}
+    if visit.form.text(KEPT) and not visit.form.text("users"):
+        fields[KEPT] = visit.form.text(KEPT)
+    elif len(users) <= CARRIED_IDS:
+        fields["users"] = "\n".join(map(str, users))
+    else:
+        fields = {}
     return Recipients(users, None, len(users), len(ids.bad), fields)
 
 
@@ -135,13 +142,7 @@ def carried(visit: Visit, recipients: Recipients) -> Mapping[str, str]:
     """The fields that bring the recipients to the next page; many pasted ids are put aside for a while."""
     if recipients.fields or not recipients.users:
         return recipients.fields
-    made = audiences.create(
-        visit.say("Recipients of a notification"), visit.principal, visit.now, is_passing=True
-    )
-    ids = [each.bytes for each in recipients.users]
-    staged = audience_parts.stage_part(made.id, 1, ids, visit.principal, visit.now)
-    audience_parts.add_parts(made.id, [staged], visit.principal, visit.now)
-    return {"way": FILE, "uploaded_id": made.id, "uploaded_parts": "1"}
+    return {"way": IDS, KEPT: put_ids_aside([each.bytes for each in recipients.users], visit)}
 
 
 def body_hash(body: NewNotification) -> str:
@@ -173,7 +174,7 @@ def begun(visit: Visit) -> Begun:
     values |= {
         "type": found.type,
         "title": "" if found.template else found.title,
-        "text": "" if found.template else found.text,
+        **({} if found.template else text_in_form(found.text, found.id)),
         "template": found.template or "",
         "content_id": found.content_id or "",
         "is_express": found.is_express,

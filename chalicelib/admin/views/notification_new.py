@@ -11,6 +11,7 @@ from markupsafe import Markup
 from chalicelib.admin import words
 from chalicelib.admin.declaring import Section
 from chalicelib.admin.views import notification_form
+from chalicelib.admin.views.long_texts import beginning, put_long_text_aside
 from chalicelib.admin.views.notification_form import (
     CARRIED_IDS,
     CHOSEN_FROM,
@@ -22,7 +23,7 @@ from chalicelib.admin.views.notification_form import (
     read_body,
     read_recipients,
 )
-from chalicelib.admin.views.recipient_ids import bad_lines
+from chalicelib.admin.views.recipient_ids import bad_lines, kept_count, put_long_lists_aside
 from chalicelib.admin.visits import HEADERS, Visit
 from chalicelib.api.notifications import NewNotification, SubmitHeaders
 from chalicelib.channels import CHANNELS
@@ -33,7 +34,7 @@ from chalicelib.services.rights import Access
 from chalicelib.services.send_times import check_send_at
 from chalicelib.settings import LOCALES
 from chalicelib.tables.audience_headers import AudienceState
-from chalicelib.templating.catalogue import DEFAULT
+from chalicelib.templating.catalogue import DEFAULT, Template
 
 if TYPE_CHECKING:
     from chalicelib.services.templates import Preview
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 section = Section("notifications")
 
 PART_LINES = 5_000
-SHOWN_TEXT = 4_000
-"""Of each language, beside what it looks like."""
+SHOWN_BYTES = 10_000
+"""Of the text in each language, beside what it looks like."""
 
 LOOK_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
@@ -50,45 +51,56 @@ LOOK_POLICY = (
 )
 """Of what a recipient will see: a page of its own, which has its own style and can do nothing."""
 
-_NOT_CARRIED = frozenset({"csrf", "key", "locale", "back", "leave_out", "users", "audience_id", "way"})
+_NOT_CARRIED = frozenset(
+    {"csrf", "key", "locale", "back", "leave_out", "users", "kept_ids", "audience_id", "way"}
+)
 
 
 @section.page("/notifications/new", access=Access.SEND)
 def show_form(visit: Visit) -> Response:
-    """The form; to the form itself, when another template is chosen, only the fields of that."""
+    """The form, empty at first. What is too long for its page is put aside when it is shown again."""
     from chalicelib.services.templates import all_templates
 
-    wanted = visit.form.text("template") if visit.form.has("template") else visit.query.get("template", "")
-    if visit.is_fragment:
-        return visit.show(
-            "notifications/content.html",
-            written_by=chosen_template(wanted),
-            begun=begun(visit),
-            limits=_limits(),
-        )
     start = begun(visit)
-    if not visit.form.has("template"):
-        wanted = wanted or start.values.get("template", "")
-    try:
-        written_by = chosen_template(wanted)
-    except InvalidFieldError as error:
-        # Of a copy, too, whose template is not there any more.
-        visit.errors.setdefault("template", words.reason_in(visit.language, error.reason))
-        written_by = None
+    wanted = visit.query.get("template", "") or start.values["template"]
+    written_by = _chosen(visit, visit.form.text("template", wanted))
+    put_long_text_aside(visit)
+    put_long_lists_aside(visit)
     return visit.show(
         "notifications/new.html",
         begun=start,
         written_by=written_by,
         channels=[(each, each) for each in CHANNELS],
-        templates=[each for versions in all_templates() for each in versions],
+        templates=[
+            (each.pinned, f"{each.pinned} · {each.description}")
+            for versions in all_templates()
+            for each in versions
+        ],
         audiences=_audiences(visit, start),
         key=_key(visit),
         bad=bad_lines(visit),
+        kept=kept_count(visit),
         limits=_limits(),
         carried=CARRIED_IDS,
         lines=PART_LINES,
         most=submit.MAX_USERS,
     )
+
+
+def _chosen(visit: Visit, wanted: str) -> Template | None:
+    try:
+        return chosen_template(wanted)
+    except InvalidFieldError as error:
+        # Of a copy, too, whose template is not there any more.
+        visit.errors.setdefault("template", words.reason_in(visit.language, error.reason))
+        return None
+
+
+@section.action("/notifications/new/variables", access=Access.SEND)
+def show_variables(visit: Visit) -> Response:
+    """The fields of the template that was chosen: a part of the form's page, which brings what was typed."""
+    written_by = _chosen(visit, visit.form.text("template"))
+    return visit.show("notifications/chosen.html", written_by=written_by, values={})
 
 
 def _limits() -> list[tuple[str, int]]:
@@ -117,6 +129,7 @@ def look(visit: Visit) -> Response:
     body = read_body(visit, recipients)
     if body.send_at is not None:
         check_send_at(body.send_at, visit.now, visit.now)
+    put_long_text_aside(visit)
     return visit.show(
         "notifications/preview.html",
         body=body,
@@ -125,7 +138,7 @@ def look(visit: Visit) -> Response:
         fields=_carried(visit, recipients),
         key=_key(visit),
         author=visit.principal.author,
-        text_shown=SHOWN_TEXT,
+        shown=lambda text: beginning(text, SHOWN_BYTES),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.id_lists import UnreadableListError, read_ids
+from chalicelib.domain.id_lists import UnreadableListError, read_ids, sort_lines, without_ids
 
 A, B = UUID(int=0xA), UUID("4e0e0e4e-5d2b-4f2e-9d34-6d2f1f3b2a11")
 
@@ -93,3 +93,31 @@ def test_whatever_comes_it_is_read_or_refused(data: bytes) -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "user_id\n", "\ufeff"])
 def test_a_list_may_have_nobody(text: str) -> None:
     assert read_ids(text.encode()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("", ""),
+        ("{0}\n{1}\n", ""),
+        ("{0}\nnobody\n{1}\n", "nobody\n"),
+        ("user_id,name\n\n{0},Anna\nnobody,Boris\n{1},Clara\n", "user_id,name\n\nnobody,Boris\n"),
+        ("\ufeffuser_id\nnobody\n", "\ufeffuser_id\nnobody\n"),
+        ("{0}\n{0},{1}\n", "{0},{1}\n"),
+        ('{0}\n"{1}\n{0}\n', '"{1}\n{0}\n'),
+        ('{0}\n"two\nlines"\n{1}', '"two\nlines"\n'),
+    ],
+)
+def test_without_ids_there_is_what_has_to_be_mended(text: str, left: str) -> None:
+    ids = [str(UUID(int=number)) for number in (1, 2)]
+    assert without_ids(text.format(*ids)) == left.format(*ids)
+
+
+@given(
+    st.booleans(), st.lists(st.sampled_from([str(UUID(int=1)), f"{UUID(int=2)},x", "nobody", "nobody,x", ""]))
+)
+def test_what_is_left_has_no_id_and_every_line_without(has_header: bool, lines: list[str]) -> None:
+    text = "\n".join(["user_id,name", *lines] if has_header else lines)
+    _, rejected = sort_lines(text.encode())
+    again, still = sort_lines(without_ids(text).encode())
+    assert (again, len(still)) == ([], len(rejected))
