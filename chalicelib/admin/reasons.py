@@ -10,7 +10,7 @@ def _(text: str) -> str:
 
 REASONS = (
     _("Unknown login or wrong password."),
-    _("This is not the same."),
+    _("The passwords do not match."),
     _("This is not your password."),
     _("must have {0} to {1} characters"),
     _("must be a date and a time"),
@@ -117,9 +117,9 @@ REASONS = (
     _("Input should be greater than or equal to {0}"),
     _("Input should be less than or equal to {0}"),
     # contacts, unsubscribes, suppressions
-    _("This has to be ticked."),
-    _("This is no id of a user: a UUID is."),
-    _("This is no such value."),
+    _("This box has to be ticked."),
+    _("Not a user id: a UUID is needed."),
+    _("Not a valid value."),
     _("the user is erased: they have to subscribe again first"),
     _("the user is just being erased; try again in a few minutes"),
     _("this deployment asks an outside users service: contacts are kept there"),

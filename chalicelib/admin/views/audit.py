@@ -48,7 +48,7 @@ KINDS = {
     "suppression": _("Suppression"),
     "table": _("Table"),
     "telegram bot": _("Telegram bot"),
-    "unsubscribe": _("User's refusal"),
+    "unsubscribe": _("User's unsubscribe"),
     "user": _("User"),
 }
 """What is changed. A test compares these and the next with what the services say."""
@@ -68,11 +68,11 @@ ACTIONS = {
     "logged out everywhere": _("logged out everywhere"),
     "made": _("made"),
     "moved back": _("moved back"),
-    "part put": _("part put"),
+    "part put": _("part added"),
     "password changed": _("password changed"),
     "password rotated": _("password rotated"),
     "paused": _("paused"),
-    "put": _("put"),
+    "put": _("saved"),
     "registered": _("registered"),
     "released": _("released"),
     "restored": _("restored"),
@@ -84,7 +84,7 @@ ACTIONS = {
     "set": _("set"),
     "subscribed": _("subscribed"),
     "suppressed": _("suppressed"),
-    "taken away": _("taken away"),
+    "taken away": _("removed"),
     "unsubscribed": _("unsubscribed"),
 }
 

@@ -29,11 +29,11 @@ def show_list(visit: Visit) -> Response:
     if wanted := asked.get("id", "").strip():
         if found := _found(visit, wanted):
             return visit.go("notifications", found)
-        visit.errors["id"] = visit.say("There is no notification of this id, or it is not kept any more.")
+        visit.errors["id"] = visit.say("There is no notification with this id, or it is no longer kept.")
     try:
         query = NotificationsQuery.model_validate({name: asked[name] for name in FILTERS if asked.get(name)})
     except ValidationError as error:
-        visit.errors |= {str(each["loc"][0]): visit.say("This is no such value.") for each in error.errors()}
+        visit.errors |= {str(each["loc"][0]): visit.say("Not a valid value.") for each in error.errors()}
         query = NotificationsQuery()
     filters = Filters(query.type, query.author, query.month, IS_EXPRESS.get(asked.get("express", "")))
     page = NotificationsPage([], None)
