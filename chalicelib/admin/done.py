@@ -32,13 +32,15 @@ DONE = {
     "frequency-resumed": _("Resumed: it runs again."),
     "cancelled": _("Cancelled. Recipients it has not been sent to yet will not get it."),
     "sent-again": _(
-        "They are being sent again. Recipients that failed within the last two minutes are left for the next time."
+        "They are being sent again."
+        " Recipients that failed within the last two minutes are left for the next time."
     ),
     "sent-again-some": _(
         "Some are being sent again; there may be more. Send the failed ones again to go on."
     ),
     "sent-again-none": _(
-        "Nothing was sent again: recipients that failed within the last two minutes are left for the next time."
+        "Nothing was sent again:"
+        " recipients that failed within the last two minutes are left for the next time."
     ),
     "application-changed": _("Saved. It takes effect everywhere within half a minute."),
     "administrator-changed": _(

@@ -121,7 +121,7 @@ def test_a_new_password_ends_everything(anna: Browser, boris: Browser) -> None:
     shown = anna.post(f"{LIST}/boris/password")
     found = re.search(r'id="password">([\w-]{20,})<', shown.html)
     assert found
-    assert "their tokens have ended" in shown.text
+    assert "sessions and tokens have ended" in shown.text
     assert not is_in(boris)
     assert [status(basic("boris", each)) for each in (PASSWORD, found[1])] == [401, 200]
 
