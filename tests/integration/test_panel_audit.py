@@ -48,8 +48,8 @@ def test_the_newest_are_first_with_all_that_is_known() -> None:
     shown = visitor().get(PATH)
     assert (shown.status, abouts(shown)) == (200, ["2", "1"])
     assert "administrator:anna API Application: changed app-2" in shown.text
-    assert "is_active yes → no" in shown.text
-    assert "scopes read → read, send" in shown.text
+    assert "Enabled yes → no" in shown.text
+    assert "Rights read → read, send" in shown.text
     assert re.search(r"<time datetime=\"20\d\d-", shown.html)
     assert "→" not in visitor(language="ru").get(PATH + "?about=app-1").text
 
