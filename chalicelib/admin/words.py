@@ -40,8 +40,8 @@ def chosen(cookie: str | None, accept_language: str | None, default: str) -> str
 def reason_in(language: str, reason: str) -> str:
     """A refusal's or a failure's reason in a language.
 
-    Its numbers and what it quotes vary: a catalogue has it with {0}, {1}, … in their places. What no catalogue
-    has stays as it is.
+    Its numbers and what it quotes vary: a catalogue has it with {0}, {1}, … in their places.
+    What no catalogue has stays as it is.
     """
     if not reason:
         return ""  # to gettext it is the name of the catalogue's own header
