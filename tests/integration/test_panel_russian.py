@@ -67,6 +67,21 @@ def test_what_is_wrong_with_a_templates_fields(browser: Browser, typed: dict[str
     assert (shown.status, said in shown.text) == (422, True), shown.text
 
 
+@pytest.mark.parametrize(
+    ("language", "path", "said"),
+    [
+        ("ru", "/admin/audiences/new", "Название"),
+        ("ru", "/admin/new/application", "Имя"),
+        ("en", "/admin/audiences/new", "Name"),
+        ("ru", "/admin/operations", "Срочная очередь: половина отправлена за"),
+        ("en", "/admin/operations", "Median delay, express lane"),
+        ("en", "/admin/operations", "95th percentile of delay, regular lane"),
+    ],
+)
+def test_labels(world: World, language: str, path: str, said: str) -> None:
+    assert said in visitor(language=language).get(path).text
+
+
 def test_why_somebody_was_not_sent_to(world: World, browser: Browser) -> None:
     users = user_ids(1)
     world.knows(users)
