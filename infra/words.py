@@ -22,7 +22,14 @@ LOCALE = PANEL / "locale"
 LANGUAGES = ("ru",)
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}}
-KEYWORDS = {"_": None, "gettext": None, "say": None, "ngettext": (1, 2), "_n": (1, 2)}
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "say": None,
+    "ngettext": (1, 2),
+    "_n": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
 
 
 def extracted() -> Catalog:

@@ -149,7 +149,7 @@ def _answer(view: View, visit: Visit, request: Request, path: dict[str, str], re
     except Exception as error:
         if may_pass(error):
             logger.exception("outage", extra={"endpoint": view.name})
-            said = visit.say("A part of the service is out of reach. Please try again in a moment.")
+            said = visit.say("Part of the service is unavailable. Please try again in a moment.")
             return problem(visit, HTTPStatus.SERVICE_UNAVAILABLE, said)
         logger.exception("internal error", extra={"endpoint": view.name})
         said = visit.say("This is our fault; it has been logged.")

@@ -33,7 +33,7 @@ def read_body(view: View, visit: Visit, request: Request) -> None:
     limit = MAX_BODY_BYTES if visit.session is not None else MAX_LOGIN_BYTES
     if len(data) > limit:
         raise NotTakenError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, visit.say("That is more than is taken at once.")
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, visit.say("That is too much for one request.")
         )
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in (TEXTS if view.takes_text else (FORM,)):

@@ -10,7 +10,7 @@ def _(text: str) -> str:
 
 DONE = {
     "logged-out": _("You are logged out."),
-    "logged-out-everywhere": _("You are logged out on every device, and every token of yours has ended."),
+    "logged-out-everywhere": _("You are logged out on every device, and all your tokens have ended."),
     "session-ended": _("Your session has ended. Please log in again."),
     "password-changed": _("The password is changed. Every other session of yours has ended."),
     "created": _("Created."),
@@ -19,33 +19,35 @@ DONE = {
     "part-added": _("The users are added. Complete the audience when nobody is missing."),
     "audience-complete": _("The audience is complete and can be sent to."),
     "sent-away": _("The notification is on its way."),
-    "scheduled": _("The notification is kept, and sent at its time."),
-    "unsubscribed": _("Unsubscribed: nothing is sent to the user by that any more."),
+    "scheduled": _("The notification is scheduled and will be sent at its time."),
+    "unsubscribed": _("Unsubscribed: nothing more is sent to the user through the chosen channels."),
     "subscribed": _("Subscribed again."),
-    "lifted": _("The address is sent to again, from the next dispatch on."),
-    "erased": _("The user is erased."),
-    "erased-soon": _("The user is erased but for what is just being sent: that goes within a few minutes."),
+    "lifted": _("The suppression is lifted, from the next dispatch on."),
+    "erased": _("The user’s data is erased."),
+    "erased-soon": _(
+        "The user’s data is erased, except for what is being sent right now: that goes within a few minutes."
+    ),
     "unchanged": _("There was nothing to change."),
     "frequency-paused": _("Paused: it does not run until it is resumed."),
     "frequency-resumed": _("Resumed: it runs again."),
-    "frequency-resumed-ended": _("Resumed, but its end has come: give it a later end, and it runs again."),
-    "cancelled": _("Cancelled. Whoever has not been sent to will not be."),
+    "frequency-resumed-ended": _("Resumed, but it has ended: set a later end to run it again."),
+    "cancelled": _("Cancelled. Recipients it has not been sent to yet will not get it."),
     "sent-again": _(
-        "They are on their way again. Who failed within the last two minutes is left for the next time."
+        "They are being sent again."
+        " Recipients that failed within the last two minutes are left for the next time."
     ),
     "sent-again-some": _(
-        "Some are on their way again; there may be more. Send the failed ones again once more."
+        "Some are being sent again; there may be more. Send the failed ones again to go on."
     ),
     "sent-again-none": _(
-        "Nobody was sent to again: who failed within the last two minutes is left for the next time."
+        "Nothing was sent again:"
+        " recipients that failed within the last two minutes are left for the next time."
     ),
-    "sent-again-cancelled": _(
-        "Nobody was sent to again: it has been cancelled, and what is cancelled stays so."
-    ),
-    "sent-again-nobody": _("Nobody was sent to again: nobody is failed any more."),
+    "sent-again-cancelled": _("Nothing was sent again: the notification is cancelled."),
+    "sent-again-nobody": _("Nothing was sent again: no recipient is failed any more."),
     "application-changed": _("Saved. It takes effect everywhere within half a minute."),
-    "administrator-changed": _("Saved. In the panel it holds at once, by the API within half a minute."),
-    "administrator-logged-out": _(
-        "They are logged out on every device, and every token of theirs has ended."
+    "administrator-changed": _(
+        "Saved. It takes effect in the panel at once, and in the API within half a minute."
     ),
+    "administrator-logged-out": _("They are logged out on every device, and all their tokens have ended."),
 }

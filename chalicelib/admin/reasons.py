@@ -1,6 +1,7 @@
 """Reasons for which a form is refused, as the services give them: so that gettext finds them.
 
-What varies in a reason, a number or what it quotes, stands as {0}, {1}, … in its pattern.
+What varies in a reason, a number or what it quotes, stands as {0}, {1}, … in its pattern. A test fails for
+what a service may say and no pattern here has.
 """
 
 
@@ -10,21 +11,29 @@ def _(text: str) -> str:
 
 REASONS = (
     _("Unknown login or wrong password."),
-    _("This is not the same."),
+    _("The passwords do not match."),
     _("This is not your password."),
     _("must have {0} to {1} characters"),
     _("must be a date and a time"),
     _("too many failed log-ins; try again later"),
     _("there is no such page"),
+    # rights
+    _("this is for an administrator"),
+    _("this is for an administrator, or an application with the scope `read`"),
+    _("this is for an administrator who is a manager"),
+    _("this is for an administrator who is a manager, or an application with the scope `manage`"),
+    _("this is for an administrator who is a sender or a manager, or an application with the scope `send`"),
     # frequencies
     _("there is no such notification frequency"),
     _("there is a frequency {0} already"),
     _("Somebody has changed it since you opened this page. Look at it as it is now."),
     _("another request has changed the frequency at the same moment"),
+    _("the frequency has the version {0} by now"),
     _("the frequency is being deleted"),
     _("the notification of this frequency is not kept any more"),
     _("must be a whole number"),
     _("must be from {0} to {1} seconds"),
+    _("exactly one of period and cron is needed"),
     _("must be after the start"),
     _("must have five fields: minute hour day month weekday"),
     _("never comes: there is no such day within {0} years"),
@@ -45,6 +54,10 @@ REASONS = (
     _("at least one user is needed"),
     _("users: at most {0} in one request; make an audience for more"),
     _("exactly one of users and audience_id is needed"),
+    _("exactly one of notification and notification_id is needed"),
+    _("required, or an audience_id in place of them"),
+    _("in place of users, not beside them"),
+    _("users: at most {0} in one part"),
     _("choose an audience, or paste its id"),
     # what is sent, and to whom
     _("must be in the future, and it is {0}-{1}-{2}T{3}:{4}:{5}Z"),
@@ -61,14 +74,22 @@ REASONS = (
     _("Value error, must be from {0} to {1}"),
     _("unknown channel; there are: mail, telegram, webhook"),
     _("there is no template {0}"),
+    _("are for a template, and none is named"),
+    _("is the template's to say"),
+    _("it was not made of a template: change title and text"),
+    _("at most {0}"),
+    _("at most {0} bytes together, as JSON"),
     _("must be a text"),
     _("the text is not kept any more: paste it again"),
     _("must be a number"),
+    _("must be a number from -{0} to {1}"),
+    _("must be a time in ISO {0} with its zone, from {1} to {2}"),
     _("must be an http or https address"),
     _("must have at most {0} characters"),
     _("must be without control characters, but for tabs and line breaks"),
     _("the title would be empty in {0}"),
     _("the text would be empty in {0}"),
+    _("the html would be empty in {0}"),
     _("too long: the title would have {0} of {1} characters in {2}"),
     _("too long: the text would have {0} of {1} characters in {2}"),
     _("too long: the html would have {0} of {1} characters in {2}"),
@@ -77,6 +98,7 @@ REASONS = (
     _("it is cancelled"),
     _("this Idempotency-Key came before with another body"),
     _("there is no such notification"),
+    _("the notification has no such dispatch"),
     _("there is no such status"),
     _("the notification is not for this user"),
     _("the recipients of this notification are not kept any more"),
@@ -96,6 +118,9 @@ REASONS = (
     _("the audience is completing, and must be complete"),
     _("the audience is deleting, and must be complete"),
     _("the audience is being deleted"),
+    _("the audience is open"),
+    _("the audience is completing"),
+    _("the audience is deleting"),
     _("must be one line, without control characters"),
     _("must not be blank"),
     _("must be from {0} to {1}"),
@@ -109,6 +134,7 @@ REASONS = (
     _("the password has just been changed by another request"),
     _("there is an administrator {0} already"),
     _("there is no such administrator"),
+    _("there is no administrator {0}"),
     _("there is no such role"),
     _("nobody changes their own rights: another manager has to"),
     _("these rights, or your own, are just being changed by another"),
@@ -119,13 +145,15 @@ REASONS = (
     _("Input should be greater than or equal to {0}"),
     _("Input should be less than or equal to {0}"),
     # contacts, unsubscribes, suppressions
-    _("This has to be ticked."),
-    _("This is no id of a user: a UUID is."),
-    _("This is no such value."),
+    _("This box has to be ticked."),
+    _("Not a user id: a UUID is needed."),
+    _("Not a valid value."),
     _("the user is erased: they have to subscribe again first"),
     _("the user is just being erased; try again in a few minutes"),
     _("this deployment asks an outside users service: contacts are kept there"),
     _("is not a mail address"),
+    _("there is no contact of this user"),
+    _("the user refuses nothing"),
     _("must be a whole number of at most {0} bits, and not {1}"),
     _("must be an https URL of a public host, without a user, a password and a fragment"),
     _("must be one of en, ru"),
@@ -137,6 +165,7 @@ REASONS = (
     _("at most {0} lines in one request"),
     _("{0} cells under {1} names"),
     _("(body): is not UTF-{0}: byte {1}"),
+    _("is not UTF-{0}: byte {1}"),
     _("(header): {0} comes twice"),
     _("(header): {0} is none of user_id, name, email, chat_id, webhook_url, locale, time_zone"),
     _(
@@ -171,5 +200,40 @@ REASONS = (
     _("not a valid email"),
     _("not a valid chat_id"),
     _("not a valid webhook_url"),
+    _("complained"),
+    _("its dispatch is gone"),
+    _("dead_letter"),
+    _("too long for telegram: {0} of {1}"),
     _("cancelled"),
 )
+
+OPEN = (
+    _("the audience is used by the frequency {0}"),
+    _("it is sent by the frequency {0}: pause that, or delete it"),
+    _("it is sent by the frequency {0}: change that"),
+    _("is said by the template {0}: change the variables"),
+    _("there is no version {0} of {1}; there are: {2}"),
+    _("the template has no such variable; it has: {0}"),
+    _("{0} has nothing for {1}; it is for: {2}"),
+    _("{0} has nothing for {1} in {2}"),
+    _("{0}: the user is erased: they have to subscribe again first"),
+    _("required: {0}"),
+    _("unknown channel {0}"),
+)
+"""Patterns in whose places names stand as they are, without quotes."""
+
+PREFIXES = (
+    _("bounced"),
+    _("complained"),
+    _("rejected"),
+    _("delayed"),
+    _("suppressed"),
+    _("given up"),
+    _("expired unsent"),
+    _("cannot be filled in"),
+    _("cannot be written as a mail"),
+    _("it cannot be sent any more"),
+    _("is not CSV"),
+    _("(header): is not CSV"),
+)
+"""What stands before a colon, and behind it another reason, or the words of somebody else: those stay."""

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from chalicelib.admin.reasons import OPEN, PREFIXES
 from chalicelib.settings import LOCALES
 
 DOMAIN = "panel"
@@ -12,6 +13,7 @@ FOLDER = Path(__file__).with_name("locale")
 NAMES = {"en": "English", "ru": "Русский"}
 """Each in its own language."""
 
+_PLACE = re.compile(r"\{\d\}")
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 
 
@@ -36,19 +38,36 @@ def chosen(cookie: str | None, accept_language: str | None, default: str) -> str
 
 
 def reason_in(language: str, reason: str) -> str:
-    """A refusal's reason in a language.
+    """A refusal's or a failure's reason in a language.
 
     Its numbers and what it quotes vary: a catalogue has it with {0}, {1}, … in their places.
+    What no catalogue has stays as it is.
     """
+    if not reason:
+        return ""  # to gettext it is the name of the catalogue's own header
+    words = catalogue(language)
+    if (exact := words.gettext(reason)) != reason:
+        return exact
     found: list[str] = []
 
     def place(match: re.Match[str]) -> str:
         found.append(match[0])
         return f"{{{len(found) - 1}}}"
 
-    words = catalogue(language)
-    if (exact := words.gettext(reason)) != reason:
-        return exact
     pattern = _VARYING.sub(place, reason.replace("{", "").replace("}", ""))
-    translated = words.gettext(pattern)
-    return translated.format(*found) if translated != pattern else reason
+    if (translated := words.gettext(pattern)) != pattern:
+        return translated.format(*found)
+    for named, said in _open_patterns():
+        if match := named.fullmatch(reason):
+            return words.gettext(said).format(*match.groups())
+    for prefix in PREFIXES:
+        if reason.startswith(f"{prefix}: "):
+            rest = reason.removeprefix(f"{prefix}: ")
+            return f"{words.gettext(prefix)}: {reason_in(language, rest)}"
+    return reason
+
+
+@cache
+def _open_patterns() -> list[tuple[re.Pattern[str], str]]:
+    """What finds the reasons in which names stand without quotes, and each as the catalogue has it."""
+    return [(re.compile("(.+?)".join(map(re.escape, _PLACE.split(each))), re.DOTALL), each) for each in OPEN]

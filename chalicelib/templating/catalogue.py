@@ -15,7 +15,14 @@ from typing import Any
 from chalicelib.channels import CHANNELS
 from chalicelib.settings import LOCALES
 from chalicelib.templating.errors import BadTemplateError, UnknownTemplateError
-from chalicelib.templating.variables import MAX_VARIABLES, Variable, declared
+from chalicelib.templating.variables import (
+    API_LOCALE,
+    DESCRIPTION_IS,
+    MAX_VARIABLES,
+    Variable,
+    declared,
+    descriptions_of,
+)
 
 ROOT = Path(__file__).parent.parent / "notification_templates"
 
@@ -39,8 +46,14 @@ class Template:
     name: str
     version: int
     folder: Path
-    description: str
+    descriptions: Mapping[str, str]
+    """By language."""
     variables: Mapping[str, Variable]
+
+    @property
+    def description(self) -> str:
+        """In the language of the API."""
+        return self.descriptions[API_LOCALE]
 
     @property
     def pinned(self) -> str:
@@ -139,9 +152,10 @@ def _read(folder: Path, name: str, version: int) -> Template:
     if not isinstance(said, dict) or set(said) - {"description", "variables"}:
         raise BadTemplateError(f"{DECLARATION} has a description and variables, and nothing else")
     variables = said.get("variables", {})
-    if not isinstance(said.get("description"), str) or not isinstance(variables, dict):
-        raise BadTemplateError(f"{DECLARATION}: description is a text, and variables an object")
+    descriptions = descriptions_of(said.get("description"))
+    if descriptions is None or not isinstance(variables, dict):
+        raise BadTemplateError(f"{DECLARATION}: {DESCRIPTION_IS}, and variables are an object")
     if len(variables) > MAX_VARIABLES:
         raise BadTemplateError(f"{DECLARATION}: at most {MAX_VARIABLES} variables")
     each = {variable: declared(variable, what) for variable, what in variables.items()}
-    return Template(name, version, folder, said["description"], each)
+    return Template(name, version, folder, descriptions, each)

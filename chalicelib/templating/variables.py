@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from chalicelib.settings import LOCALES
 from chalicelib.templating.errors import BadTemplateError, BadVariableError
 
 MAX_VARIABLES = 50
@@ -27,6 +28,10 @@ _RESERVED = frozenset({"recipient"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _URL = re.compile(r"https?://[^\s<>\"'\\^`{|}\x00-\x20\x7f-\x9f\ud800-\udfff]+")
 _FIELDS = frozenset({"type", "description", "example", "max_length", "required", "default"})
+
+DESCRIPTION_IS = f"a description is a text, or one for each of {', '.join(LOCALES)}"
+API_LOCALE = LOCALES[0]
+"""The API describes templates in this language, and the panel in that of who looks at it."""
 
 Values = Mapping[str, Any]
 
@@ -94,13 +99,19 @@ class Variable:
 
     name: str
     type: str
-    description: str
+    descriptions: Mapping[str, str]
+    """By language."""
     example: Any
     max_length: int | None
     """In characters, of a text or an address."""
     required: bool
     default: Any
     """What stands for one that is left out; None where nothing does."""
+
+    @property
+    def description(self) -> str:
+        """In the language of the API."""
+        return self.descriptions[API_LOCALE]
 
     def checked(self, value: Any) -> Any:
         """The value; BadVariableError when it is none of this variable."""
@@ -117,6 +128,14 @@ class Variable:
         return moment_of(value) if self.type == "moment" and value is not None else value
 
 
+def descriptions_of(said: Any) -> Mapping[str, str] | None:
+    """A description as template.json has it, by language: one text is for all. None where it is neither."""
+    if isinstance(said, str):
+        return dict.fromkeys(LOCALES, said)
+    is_whole = isinstance(said, dict) and set(said) == set(LOCALES)
+    return said if is_whole and all(isinstance(each, str) for each in said.values()) else None
+
+
 def declared(name: str, said: Any) -> Variable:
     """A variable as template.json declares it; BadTemplateError when that is not right."""
     if len(name) > MAX_NAME_LENGTH or not _NAME.fullmatch(name) or name in _RESERVED:
@@ -129,8 +148,9 @@ def declared(name: str, said: Any) -> Variable:
         raise BadTemplateError(f"variable {name}: type must be one of {', '.join(CHECKS)}")
     if not isinstance(required, bool) or (required and "default" in said):
         raise BadTemplateError(f"variable {name}: required is true or false, and a default needs false")
-    if not isinstance(said.get("description"), str) or "example" not in said:
-        raise BadTemplateError(f"variable {name}: needs a description and an example")
+    descriptions = descriptions_of(said.get("description"))
+    if descriptions is None or "example" not in said:
+        raise BadTemplateError(f"variable {name}: needs a description and an example; {DESCRIPTION_IS}")
     if kind in ("string", "url"):
         if longest is None:
             longest = MAX_TEXT_LENGTH if kind == "string" else MAX_URL_LENGTH
@@ -138,9 +158,7 @@ def declared(name: str, said: Any) -> Variable:
             raise BadTemplateError(f"variable {name}: max_length must be a whole number from 1")
     elif longest is not None:
         raise BadTemplateError(f"variable {name}: max_length is for texts and addresses")
-    variable = Variable(
-        name, kind, said["description"], said["example"], longest, required, said.get("default")
-    )
+    variable = Variable(name, kind, descriptions, said["example"], longest, required, said.get("default"))
     try:
         for value in (variable.example, *([variable.default] if "default" in said else [])):
             variable.checked(value)

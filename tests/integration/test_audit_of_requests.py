@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.admin.declaring import View
-from chalicelib.admin.views.audit import ACTIONS, KINDS
+from chalicelib.admin.views.audit import ACTIONS, KINDS, NAMES
 from chalicelib.api.examples import USER
 from chalicelib.api.resources import ENDPOINTS
 from chalicelib.domain.times import later, utc_now
@@ -105,6 +105,7 @@ def test_whatever_changes_something_leaves_an_entry(world: World, boss: str, nam
     assert (entry["via"], entry["request_id"]) == ("api", answer.headers["X-Request-Id"])
     assert entry["kind"] in KINDS
     assert entry["action"] in ACTIONS
+    assert fields_of(entry) <= NAMES.keys()
     assert int(entry["expires_at"]) > later(utc_now(), 399 * 86_400).timestamp()
 
 
@@ -157,6 +158,11 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
     elif isinstance(value, str) and len(value) > 10 and value != "vestnik_test_bot":
         yield value
+
+
+def fields_of(entry: dict[str, Any]) -> set[str]:
+    """What has changed, by name."""
+    return {name for state in ("before", "after") for name in json.loads(entry.get(state) or "{}")}
 
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,9 @@ def test_the_own_password_is_changed_and_only_this_session_goes_on(anna: Browser
     assert (
         "This is not your password." in anna.post("/admin/account/password", asked | {"password": "x"}).text
     )
-    assert "This is not the same." in anna.post("/admin/account/password", asked | {"repeated": "x"}).text
+    assert (
+        "The passwords do not match." in anna.post("/admin/account/password", asked | {"repeated": "x"}).text
+    )
     short = anna.post("/admin/account/password", asked | {"new_password": "short", "repeated": "short"})
     assert (short.status, "must have 12 to 256 characters" in short.text) == (422, True)
     assert "The password is changed." in anna.post("/admin/account/password", asked).text

@@ -105,8 +105,8 @@ def test_a_new_password_and_how_long_the_old_one_is_good(anna: Browser, hours: s
     old = register_application("shop", START).password
     shown = anna.post(f"{LIST}/shop/rotate", {"keep_old_hours": hours})
     assert (status("shop", password_in(shown)), status("shop", old)) == (200, old_is)
-    assert ("good as well until 2026-11-24 10:00" in shown.text) == (hours == "24")
-    assert ("good as well until" in anna.get(f"{LIST}/shop").text) == (hours == "24")
+    assert ("still valid until 2026-11-24 10:00" in shown.text) == (hours == "24")
+    assert ("still valid until" in anna.get(f"{LIST}/shop").text) == (hours == "24")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_it_is_for_managers(world: World, role: Role) -> None:
 
 
 def test_the_list_is_small_costs_the_same_and_has_pages(world: World, anna: Browser) -> None:
-    assert "No application yet" in anna.get(LIST).text
+    assert "No applications yet" in anna.get(LIST).text
     for number in range(120):
         register_application(f"{number:03}-{'a' * 60}", START, set(Scope), f"administrator:{'b' * 64}")
     costs, slugs, path = [], [], LIST

@@ -63,18 +63,18 @@ def test_made_filled_completed_and_deleted(browser: Browser) -> None:
     made = browser.post("/admin/audiences/new", {"name": "Kazan"})
     assert made.status == 200
     audience = made.path.rpartition("/")[2]
-    assert "It can be sent to when it is complete." in made.text
+    assert "You can send to it once it is complete." in made.text
     added = browser.post(f"/admin/audiences/{audience}/paste", {"users": "\r\n".join(user_ids(3))})
     assert "The users are added." in added.text
     added = browser.post(f"/admin/audiences/{audience}/paste", {"users": "\n".join(user_ids(4))})
     assert re.search(r"Users so far 7 ", added.text)
     done = browser.post(f"/admin/audiences/{audience}/complete")
     assert "The audience is complete" in done.text
-    assert re.search(r"Recipients 4 Named twice 3", done.text)
+    assert re.search(r"Recipients 4 Duplicates 3", done.text)
     assert f'href="../../admin/notifications/new?audience={audience}"' in done.html
     gone = browser.post(f"/admin/audiences/{audience}/delete")
     assert "Deleted." in gone.text
-    assert "No audiences here" in gone.text
+    assert "No audiences" in gone.text
 
 
 def test_a_name_is_one_line_and_text(browser: Browser) -> None:

@@ -48,8 +48,8 @@ def test_the_newest_are_first_with_all_that_is_known() -> None:
     shown = visitor().get(PATH)
     assert (shown.status, abouts(shown)) == (200, ["2", "1"])
     assert "administrator:anna API Application: changed app-2" in shown.text
-    assert "is_active yes → no" in shown.text
-    assert "scopes read → read, send" in shown.text
+    assert "Enabled yes → no" in shown.text
+    assert "Rights read → read, send" in shown.text
     assert re.search(r"<time datetime=\"20\d\d-", shown.html)
     assert "→" not in visitor(language="ru").get(PATH + "?about=app-1").text
 
@@ -90,7 +90,7 @@ def test_filters(query: str, found: list[str]) -> None:
     add(3, via=Via.PANEL)
     shown = visitor().get(f"{PATH}?{query}")
     assert (shown.status, abouts(shown)) == (200, found)
-    assert ("No change here" in shown.text) is (found == [])
+    assert ("No changes" in shown.text) is (found == [])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_it_is_read_page_by_page() -> None:
             break
         address = "/" + found[1].replace("&amp;", "&")
     assert seen == [str(number) for number in reversed(range(PAGE * 2 + 1))]
-    assert "To the newest" in shown.text
+    assert "Back to the newest" in shown.text
 
 
 def test_a_full_page_of_the_longest_entries_is_small(world: World) -> None:

@@ -110,13 +110,13 @@ def test_a_user_is_found_by_their_id(browser: Browser) -> None:
     for wanted in (ANNA, ANNA.upper(), ANNA.replace("-", ""), f"%20{ANNA}%20"):
         assert browser.get(f"/admin/contacts?user={wanted}").path == path_of()
     found = browser.get("/admin/contacts?user=anna")
-    assert (found.status, "This is no id of a user" in found.text) == (422, True)
+    assert (found.status, "Not a user id" in found.text) == (422, True)
     assert browser.get("/admin/contacts/anna").status == 404
-    assert "A contact is found by the user’s id" in browser.get("/admin/contacts").text
+    assert "Find a contact by the user’s id" in browser.get("/admin/contacts").text
 
 
 def test_a_contact_is_put_changed_and_deleted(browser: Browser) -> None:
-    assert "There is no contact of this user yet" in browser.get(path_of()).text
+    assert "This user has no contact yet" in browser.get(path_of()).text
     saved = put(browser, WHOLE)
     assert (saved.status, saved.path, "Saved." in saved.text) == (200, f"{path_of()}?done=saved", True)
     assert kept() == {"user_id": ANNA, **WHOLE}
@@ -158,7 +158,7 @@ def test_what_cannot_be_taken_is_said_at_its_field(
 def test_an_erased_users_contact_is_not_taken(world: World, browser: Browser) -> None:
     world.erases(ANNA)
     page = browser.get(path_of())
-    assert "This user is erased" in page.text
+    assert "This user’s data is erased" in page.text
     assert 'id="contact"' not in page.html
     refused = put(browser, WHOLE)
     assert (refused.status, "the user is erased" in refused.text) == (409, True)
@@ -171,7 +171,7 @@ def test_contacts_that_are_kept_elsewhere_are_not_changed_here(world: World, bro
     world.configure("DIRECTORY", "http")
     for path in ("/admin/contacts", "/admin/contacts/import", path_of()):
         page = browser.get(path)
-        assert (page.status, "contacts are kept there" in page.text) == (200, True)
+        assert (page.status, "contacts are kept and changed there" in page.text) == (200, True)
         assert 'id="contact"' not in page.html
         assert 'id="import"' not in page.html
     assert put(browser, WHOLE).status == 409
@@ -304,7 +304,7 @@ def test_everything_that_is_kept_is_shown_and_taken_along(world: World, browser:
     assert file.headers["Content-Disposition"] == f'attachment; filename="user-{ANNA}.json"'
     told = json.loads(file.html)
     assert (told["contact"]["email"], told["results"][0]["title"]) == (address_of(ANNA), SCRIPT)
-    assert "Of what was sent to the user nothing is kept here" in browser.get(f"/admin/users/{BORIS}").text
+    assert "Nothing that was sent to the user is stored here" in browser.get(f"/admin/users/{BORIS}").text
 
 
 def test_a_full_page_of_what_is_kept_is_small_and_has_a_next(world: World, browser: Browser) -> None:
@@ -324,10 +324,10 @@ def test_a_full_page_of_what_is_kept_is_small_and_has_a_next(world: World, brows
 def test_who_is_erased_was_meant_to_be(world: World, browser: Browser) -> None:
     world.knows([ANNA])
     refused = browser.post(f"/admin/users/{ANNA}/erase")
-    assert (refused.status, "This has to be ticked." in refused.text) == (422, True)
+    assert (refused.status, "This box has to be ticked." in refused.text) == (422, True)
     assert kept() is not None
     done = browser.post(f"/admin/users/{ANNA}/erase", {"agreed": "on"})
-    assert "The user is erased." in done.text
+    assert "The user’s data is erased." in done.text
     assert kept() is None
     row = find(ANNA)
     assert row is not None

@@ -204,7 +204,7 @@ def test_bad_lines_are_told_and_left_out_when_that_is_agreed_to(world: World, br
     assert "<script>alert" not in shown.html
     looked = browser.post(NEW, fields | {"leave_out": "on"})
     assert "Send to 2 recipients" in looked.text
-    assert "lines left out: 2" in looked.text
+    assert "lines skipped: 2" in looked.text
     browser.post(f"{NEW}/send", carried(looked))
     assert dispatches(world)[0]["recipients"] == 2
 
@@ -412,7 +412,7 @@ def test_a_copy_begins_with_what_the_other_said(world: World, browser: Browser) 
     assert form_of(form, "new-notification").items() >= {"title": "", "text": ""}.items()
     assert 'value="2026-11-27T13:30"' in form.html
     many = world.submit(user_ids(1_001))
-    assert "too many to be taken over" in browser.get(f"{NEW}?copy={many.notification_id}").text
+    assert "too many to copy" in browser.get(f"{NEW}?copy={many.notification_id}").text
     assert browser.get(f"{NEW}?copy=x").status == 422
     assert browser.get(f"{NEW}?copy={user_id(1)}").status == 404
 

@@ -87,7 +87,7 @@ def test_an_installation_that_has_done_nothing_says_so(world: World) -> None:
     }
     assert "10 (from 2 to 50, 12 reserved)" in shown.text
     assert "4 (from 2 to 20)" in shown.text
-    assert "Nobody has failed here" in visitor().get(FAILURES).text
+    assert "No failures" in visitor().get(FAILURES).text
 
 
 def test_what_lies_in_queues_and_among_the_dead_letters(world: World, ages: Ages) -> None:
@@ -98,9 +98,9 @@ def test_what_lies_in_queues_and_among_the_dead_letters(world: World, ages: Ages
     world.submit([user_id(1)], is_express=True)
     world.queues.put("DELIVERY_EXPRESS_DEAD_QUEUE_URL", "{}")
     found = cells(visitor().get(PAGE), "queues")
-    assert found["Fan-out, express lane"] == ["1", "0", "0", "not told", "0"]
-    assert found["Delivery, regular lane"] == ["100", "0", "50", "not told", "0"]
-    assert found["Delivery, express lane"] == ["0", "0", "0", "–", "1 oldest not told"]
+    assert found["Fan-out, express lane"] == ["1", "0", "0", "unknown", "0"]
+    assert found["Delivery, regular lane"] == ["100", "0", "50", "unknown", "0"]
+    assert found["Delivery, express lane"] == ["0", "0", "0", "–", "1 oldest unknown"]
 
 
 def test_cloudwatch_tells_the_age_and_is_asked_once_a_minute(world: World, ages: Ages) -> None:
@@ -112,7 +112,7 @@ def test_cloudwatch_tells_the_age_and_is_asked_once_a_minute(world: World, ages:
     assert ages.asked == 1
     world.clock.advance(61)
     ages.error = ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetMetricData")
-    assert cells(manager.get(PAGE), "queues")["Fan-out, regular lane"] == ["1", "0", "0", "not told", "0"]
+    assert cells(manager.get(PAGE), "queues")["Fan-out, regular lane"] == ["1", "0", "0", "unknown", "0"]
     assert ages.asked == 2
 
 
@@ -188,7 +188,7 @@ def test_a_minute_that_is_over_is_read_once(world: World) -> None:
     # What is counted late in a minute that has just ended is not missed.
     activity.count(Lane.REGULAR, {"mail sent": 7}, world.clock())
     world.clock.advance(90)
-    assert "7 in all" in manager.get(PAGE).text
+    assert "7 in total" in manager.get(PAGE).text
     assert len(seen) <= operations.SETTLED_AFTER + 2
 
 
@@ -226,11 +226,11 @@ def test_failed_ones_are_listed_with_their_reasons_and_sent_again(world: World) 
     action = f"{FAILURES}/{dispatch.notification_id}/send_again"
     assert f"operations/failures/{dispatch.notification_id}/send_again" in shown.html
     done = sender.post(action)
-    assert (done.status, "They are on their way again." in done.text) == (200, True)
+    assert (done.status, "They are being sent again." in done.text) == (200, True)
     assert "Autumn" not in done.text
     rows = [UsersNotification.one(user_id(each), dispatch.id, consistent=True) for each in (1, 2)]
     assert [row and row.status for row in rows] == ["unsent", "unsent"]
-    assert "Nobody was sent to again: nobody is failed any more." in sender.post(action).text
+    assert "Nothing was sent again: no recipient is failed any more." in sender.post(action).text
 
 
 def test_looking_for_failures_costs_so_much_at_most(world: World) -> None:
@@ -252,7 +252,7 @@ def test_who_has_just_failed_is_left_for_the_next_time(world: World) -> None:
     dispatch = world.submit([user_id(1)])
     world.settle()
     said = visitor().post(f"{FAILURES}/{dispatch.notification_id}/send_again").text
-    assert "Nobody was sent to again" in said
+    assert "Nothing was sent again" in said
     assert world.channel.addresses() == {address_of(user_id(1)): 1}
 
 
@@ -283,7 +283,7 @@ def test_older_ones_are_looked_at_page_by_page(world: World, monkeypatch: pytest
     world.submit([user_id(2)], title="Newer")
     monkeypatch.setattr(operations, "NOTIFICATIONS", 1)
     first = visitor().get(FAILURES)
-    assert "None of the notifications that were looked at has a failed recipient." in first.text
+    assert "None of the notifications checked has a failed recipient." in first.text
     found = re.search(r'rel="next" href="[./]*(admin[^"]+)"', first.html)
     assert found
     second = visitor().get("/" + found[1].replace("&amp;", "&"))

@@ -33,7 +33,7 @@ def refuses(user: str = ANNA) -> set[str]:
 
 
 def test_the_list_has_the_last_changed_first(world: World, browser: Browser) -> None:
-    assert "Nobody refuses anything" in browser.get(LIST).text
+    assert "No unsubscribes" in browser.get(LIST).text
     for user, scope in ((ANNA, "*"), (BORIS, "mail")):
         world.unsubscribes(user, scope)
         world.clock.advance(1)
@@ -50,9 +50,9 @@ def test_the_list_has_the_last_changed_first(world: World, browser: Browser) -> 
 
 def test_a_user_is_found_by_their_id(browser: Browser) -> None:
     assert browser.get(f"{LIST}?user={ANNA.upper()}").path == f"{LIST}/{ANNA}"
-    assert "The user refuses nothing" in browser.get(f"{LIST}/{ANNA}").text
+    assert "The user has not unsubscribed from anything" in browser.get(f"{LIST}/{ANNA}").text
     wrong = browser.get(f"{LIST}?user=%3Cb%3E")
-    assert (wrong.status, "This is no id of a user" in wrong.text) == (422, True)
+    assert (wrong.status, "Not a user id" in wrong.text) == (422, True)
     assert "<b>" not in wrong.html
     assert browser.get(f"{LIST}/anna").status == 404
 
@@ -86,8 +86,8 @@ def test_nothing_is_sent_to_who_was_unsubscribed_here(world: World, browser: Bro
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
-        ({"user_id": "anna"}, "user_id", "This is no id of a user: a UUID is."),
-        ({"user_id": ""}, "user_id", "This is no id of a user: a UUID is."),
+        ({"user_id": "anna"}, "user_id", "Not a user id: a UUID is needed."),
+        ({"user_id": ""}, "user_id", "Not a user id: a UUID is needed."),
         ({"user_id": ANNA, "channel": "pigeon"}, "channel", "unknown channel; there are: "),
     ],
 )
@@ -109,7 +109,7 @@ def test_an_unknown_channel_is_not_subscribed_to(world: World, browser: Browser)
 def test_an_erased_user_comes_back_when_the_erasure_has_ended(world: World, browser: Browser) -> None:
     world.erases(ANNA)
     page = browser.get(f"{LIST}/{ANNA}")
-    assert "This user is erased" in page.text
+    assert "This user’s data is erased" in page.text
     refused = browser.post(f"{LIST}/{ANNA}/subscribe")
     assert (refused.status, "just being erased" in refused.text) == (409, True)
     world.clock.advance(ERASED_AGAIN_AFTER_SECONDS + 1)
@@ -158,7 +158,7 @@ def test_who_has_just_subscribed_again_leaves_no_empty_end(world: World, browser
         if row.user_id > user_id(2):
             Unsubscribe.change(row.user_id, actions=[Unsubscribe.scopes.remove()])
     page = browser.get(LIST)
-    assert "None on this page" in page.text
+    assert "Nothing on this page" in page.text
     assert 'rel="next"' in page.html
 
 

@@ -78,7 +78,7 @@ def change_password(visit: Visit) -> Response:
     """Give oneself another password. Every session and token ends; this one goes on with a new one."""
     login, form = visit.principal.name, visit.form
     if form.raw("new_password") != form.raw("repeated"):
-        raise InvalidFieldError("repeated", "This is not the same.")
+        raise InvalidFieldError("repeated", "The passwords do not match.")
     try:
         log_in(login, form.raw("password"), visit.source, visit.now)
     except NotAuthenticatedError as error:

@@ -48,7 +48,7 @@ KINDS = {
     "suppression": _("Suppression"),
     "table": _("Table"),
     "telegram bot": _("Telegram bot"),
-    "unsubscribe": _("User's refusal"),
+    "unsubscribe": _("User's unsubscribe"),
     "user": _("User"),
 }
 """What is changed. A test compares these and the next with what the services say."""
@@ -68,11 +68,11 @@ ACTIONS = {
     "logged out everywhere": _("logged out everywhere"),
     "made": _("made"),
     "moved back": _("moved back"),
-    "part put": _("part put"),
+    "part put": _("part added"),
     "password changed": _("password changed"),
     "password rotated": _("password rotated"),
     "paused": _("paused"),
-    "put": _("put"),
+    "put": _("saved"),
     "registered": _("registered"),
     "released": _("released"),
     "restored": _("restored"),
@@ -84,9 +84,54 @@ ACTIONS = {
     "set": _("set"),
     "subscribed": _("subscribed"),
     "suppressed": _("suppressed"),
-    "taken away": _("taken away"),
+    "taken away": _("removed"),
     "unsubscribed": _("unsubscribed"),
 }
+
+NAMES = {
+    "audience_id": _("Audience"),
+    "backup": _("Backup"),
+    "channel": _("Channel"),
+    "content": _("Content"),
+    "cron": _("Cron expression"),
+    "ends_at": _("Until"),
+    "fields": _("Fields"),
+    "from": _("Source"),
+    "has_webhook": _("Webhook"),
+    "imported": _("Lines accepted"),
+    "is_active": _("Enabled"),
+    "is_complete": _("Completed"),
+    "is_express": _("Express"),
+    "is_paused": _("Paused"),
+    "keeps_old": _("Keeps the old key"),
+    "kid": _("Key id"),
+    "messages": _("Messages"),
+    "name": _("Name"),
+    "notification_id": _("Notification"),
+    "old_password_until": _("Old password valid until"),
+    "part": _("Part"),
+    "parts": _("Parts"),
+    "period": _("Interval in seconds"),
+    "reason": _("Reason"),
+    "recipients": _("Recipients"),
+    "refuses": _("Unsubscribed from"),
+    "rejected": _("Rejected lines"),
+    "report": _("Report"),
+    "role": _("Role"),
+    "scopes": _("Rights"),
+    "send_at": _("Send at"),
+    "starts_at": _("From"),
+    "suppressions": _("Suppressions"),
+    "template": _("Template"),
+    "time_zone": _("Time zone"),
+    "title": _("Title"),
+    "type": _("Channel"),
+    "username": _("User name"),
+    "users": _("Users"),
+}
+"""Of what is changed the fields; a parameter of the stack keeps its own name."""
+IN_WORDS = ("content", "reason", "role")
+"""Fields whose values are words of the panel's."""
 
 VIAS = {audit.Via.PANEL: _("panel"), audit.Via.API: _("API"), audit.Via.COMMAND: _("command")}
 
@@ -169,7 +214,7 @@ def _changes(visit: Visit, entry: AuditEntry) -> Iterator[tuple[str, Markup | st
         was, is_now = (_shown(visit, name, each.get(name), left) for each in (before, after))
         left = max(left - len(was) - len(is_now), 0)
         if was or is_now:
-            yield name, was, is_now
+            yield visit.say(NAMES.get(name, name)), was, is_now
 
 
 def _shown(visit: Visit, name: str, value: Any, left: int) -> Markup | str:
@@ -180,5 +225,7 @@ def _shown(visit: Visit, name: str, value: Any, left: int) -> Markup | str:
     if name.endswith(MOMENTS):
         return moment_in(visit.zone, str(value))
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if name in IN_WORDS:
+        text = words.reason_in(visit.language, text)
     most = min(MAX_SHOWN, left)
     return text if len(text) <= most else f"{text[:most]}…"

@@ -33,7 +33,7 @@ def show_start(visit: Visit) -> Response:
         try:
             return visit.go("contacts", str(UUID(wanted)))
         except ValueError:
-            visit.errors["user"] = visit.say("This is no id of a user: a UUID is.")
+            visit.errors["user"] = visit.say("Not a user id: a UUID is needed.")
     return visit.show("contacts/start.html", is_embedded=contacts.is_embedded())
 
 

@@ -6,11 +6,10 @@ from chalicelib.admin.visits import Visit
 from chalicelib.domain.times import iso
 from chalicelib.services.errors import InvalidFieldError
 from chalicelib.templating.catalogue import Template
+from chalicelib.templating.variables import EARLIEST, LATEST
 
 FIELD = "variables."
 """Before the name of a variable, as the reasons name it too."""
-MIN_YEAR, MAX_YEAR = 2, 9998
-"""In these every recipient's time zone can say when something is."""
 
 
 def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
@@ -34,8 +33,9 @@ def variables_of(visit: Visit, template: Template) -> dict[str, Any]:
 
 def _moment(visit: Visit, name: str) -> str:
     at = visit.moment(name)
-    if at is not None and not MIN_YEAR <= at.year <= MAX_YEAR:
-        raise InvalidFieldError(name, "must be a date and a time")
+    if at is not None and not EARLIEST <= at < LATEST:
+        # The template's own check would speak of ISO 8601, which nobody types here.
+        raise InvalidFieldError(name, f"must be from {EARLIEST.year} to {LATEST.year - 1}")
     return iso(at) if at else ""
 
 

@@ -72,7 +72,7 @@ def show_form(visit: Visit) -> Response:
         written_by=written_by,
         channels=[(each, each) for each in CHANNELS],
         templates=[
-            (each.pinned, f"{each.pinned} · {each.description}")
+            (each.pinned, f"{each.pinned} · {each.descriptions[visit.language]}")
             for versions in all_templates()
             for each in versions
         ],

@@ -29,7 +29,7 @@ def show_list(visit: Visit) -> Response:
     if wanted := asked.get("id", "").strip():
         if found := _found(visit, wanted):
             return visit.go("notifications", found)
-        visit.errors["id"] = visit.say("There is no notification of this id, or it is not kept any more.")
+        visit.errors["id"] = visit.say("There is no notification with this id, or it is no longer kept.")
     try:
         query = NotificationsQuery.model_validate({name: asked[name] for name in FILTERS if asked.get(name)})
     except ValidationError as error:
@@ -53,7 +53,7 @@ def show_list(visit: Visit) -> Response:
 def _wrong(visit: Visit, name: str) -> str:
     if name == "month":
         return visit.say("must be a month, as 2026-11")
-    return visit.say("This is no such value.")
+    return visit.say("Not a valid value.")
 
 
 def _found(visit: Visit, wanted: str) -> str | None:

@@ -27,7 +27,7 @@ def show_list(visit: Visit, notification_id: UUID) -> Response:
         try:
             return visit.go("notifications", found.id, "recipients", str(UUID(wanted)))
         except ValueError:
-            visit.errors["user"] = visit.say("This is no id of a user: a UUID is.")
+            visit.errors["user"] = visit.say("Not a user id: a UUID is needed.")
     page = notifications.recipients(
         found.id, visit.principal, visit.now, visit.query.get("cursor"), PAGE, _status(visit)
     )

@@ -31,7 +31,7 @@ def show_list(visit: Visit) -> Response:
         cursor = visit.query.get("cursor")
         page = suppression_list.list_suppressions(cursor, PAGE, query.channel, query.address)
     except ValidationError as error:
-        visit.errors |= {str(each["loc"][0]): visit.say("This is no such value.") for each in error.errors()}
+        visit.errors |= {str(each["loc"][0]): visit.say("Not a valid value.") for each in error.errors()}
     except InvalidFieldError as error:
         if error.field not in FILTERS:
             raise

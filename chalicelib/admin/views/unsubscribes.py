@@ -15,7 +15,7 @@ from chalicelib.tables.unsubscribes import Unsubscribe
 section = Section("unsubscribes")
 
 PAGE = 25
-NO_USER = "This is no id of a user: a UUID is."
+NO_USER = "Not a user id: a UUID is needed."
 
 
 @section.page("/unsubscribes", access=Access.MANAGE)

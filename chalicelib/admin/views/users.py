@@ -42,7 +42,7 @@ def download(visit: Visit, user_id: UUID) -> Response:
 def erase(visit: Visit, user_id: UUID) -> Response:
     """Erase a user; who asks for it has to say that they know what it does."""
     if not visit.form.ticked("agreed"):
-        raise InvalidFieldError("agreed", "This has to be ticked.")
+        raise InvalidFieldError("agreed", "This box has to be ticked.")
     end = time.monotonic() + ERASING_SECONDS
     is_done = erase_user(str(user_id), visit.principal.author, utc_now, lambda: end - time.monotonic())
     return visit.go("users", str(user_id), done="erased" if is_done else "erased-soon")

@@ -91,8 +91,11 @@ DECLARED: list[tuple[dict[str, Any], str]] = [
     ({"variables": one(requird=False)}, "unknown: requird"),
     ({"variables": {"order": "string"}}, "must be an object"),
     ({"variables": {"order": {"type": "string"}}}, "needs a description and an example"),
-    ({"variables": ["order"]}, "variables an object"),
-    ({"description": None}, "description is a text"),
+    ({"variables": ["order"]}, "variables are an object"),
+    ({"description": None}, "a description is a text"),
+    ({"description": {"en": "An order"}}, "or one for each of en, ru"),
+    ({"description": {"en": "An order", "ru": 1}}, "or one for each of en, ru"),
+    ({"variables": one(description={"ru": "Номер"})}, "or one for each of en, ru"),
     ({"channels": []}, "and nothing else"),
 ]
 
@@ -103,6 +106,13 @@ def test_what_is_wrong_with_a_declaration_is_found(
 ) -> None:
     found = problems(write(BOTH, **declared))
     assert any(expected in each for each in found), found
+
+
+def test_a_description_is_one_text_or_one_in_each_language(write: Write) -> None:
+    said = {"en": "An order", "ru": "Заказ"}
+    found = write(BOTH, description=said, variables=one()).find("order")
+    assert (found.descriptions, found.description) == (said, "An order")
+    assert found.variables["order"].descriptions == {"en": "Its number", "ru": "Its number"}
 
 
 def test_what_has_not_the_name_of_a_template_or_a_version_is_found(write: Write) -> None:
