@@ -61,7 +61,7 @@ def test_what_is_resumed_behind_its_end_is_not_said_to_run(world: World, anna: B
     world.clock.advance(25 * 60)
     assert "None: it is paused, and its end has come." in anna.get(f"{PATH}/news").text
     shown = anna.post(f"{PATH}/news/resume", {"version": str(stored().version)})
-    assert "Resumed, but its end has come" in shown.text
+    assert "Resumed, but it has ended" in shown.text
     assert "ended" in shown.text
 
 

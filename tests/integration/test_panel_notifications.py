@@ -220,7 +220,7 @@ def test_of_nobody_that_is_sent_to_again_it_is_said_why(world: World, browser: B
 def test_who_failed_before_it_was_cancelled_cannot_be_sent_to_again(world: World, browser: Browser) -> None:
     dispatch = failed_twice(world)
     recipient = path_of(dispatch, "recipients", user_id(2))
-    assert "Send to them again" in browser.get(recipient).text
+    assert "Send again" in browser.get(recipient).text
     browser.post(path_of(dispatch, "cancel"))
     shown = browser.get(recipient)
     assert "550 no such user" in shown.text

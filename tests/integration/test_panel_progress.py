@@ -119,7 +119,7 @@ def test_what_waits_for_its_time_is_seldom_asked_for(world: World, browser: Brow
     dispatch = world.submit(user_ids(1), send_at=START + timedelta(hours=5))
     shown = browser.get(path_of(dispatch))
     assert seconds_between(shown) == 30
-    assert "It waits for its time." in shown.text
+    assert "Waiting for its time." in shown.text
     assert "2026-11-23 15:00:00" in shown.text
 
 

@@ -43,10 +43,10 @@ def test_a_viewer_is_told_what_they_see(world: World) -> None:
     assert "видит уведомления, рассылки, аудитории и работу сервиса" in shown.text
 
 
-@pytest.mark.parametrize("page", [f"{NEW}?template=meeting@1", "/admin/frequencies/_said?template=meeting@1"])
-def test_a_templates_fields_are_described_in_the_readers_language(world: World, page: str) -> None:
-    htmx = {"HX-Request": "true"}
-    russian, english = (visitor(language=each).get(page, htmx).text for each in ("ru", "en"))
+@pytest.mark.parametrize("part", [f"{NEW}/variables", "/admin/frequencies/_said"])
+def test_a_templates_fields_are_described_in_the_readers_language(world: World, part: str) -> None:
+    chosen, htmx = {"template": "meeting@1"}, {"HX-Request": "true"}
+    russian, english = (visitor(language=each).post(part, chosen, headers=htmx).text for each in ("ru", "en"))
     assert "Приглашение" in russian
     assert all(each in russian for each in ("О чём встреча", "Когда она начнётся", "необязательно"))
     assert all(each in english for each in ("What it is about", "When it begins", "optional"))
