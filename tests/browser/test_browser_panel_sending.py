@@ -72,6 +72,24 @@ def test_what_waits_for_its_time_is_changed_and_sent_then(
     assert desk.open(f"notifications/{notification_id}").locator("#offers a[href$='/change']").count() == 0
 
 
+SEND_WHILE_FRAMES_ARE_FILLED = """() => {
+  document.querySelector('#send').click();
+  for (const each of document.querySelectorAll('[data-press]')) each.form.requestSubmit(each);
+}"""
+
+
+def test_a_click_is_not_lost_to_what_frames_show(desk: Desk, vestnik: Deployment, smtp: ScriptedSmtp) -> None:
+    persons = known(vestnik, 1)
+    desk.write(unused("At once"))
+    desk.page.fill("[name=users]", ids(persons))
+    desk.look(1)
+    desk.page.wait_for_load_state()
+    desk.page.evaluate(SEND_WHILE_FRAMES_ARE_FILLED)
+    desk.sent()
+    desk.settled(1)
+    assert smtp.counts() == {each.email: 1 for each in persons}
+
+
 def test_what_waits_for_its_time_is_cancelled(desk: Desk, vestnik: Deployment, smtp: ScriptedSmtp) -> None:
     (person,), page = known(vestnik, 1), desk.page
     notification_id = schedule(desk, unused("On Sunday"), utc_now() + DAY, person.user_id)

@@ -66,6 +66,10 @@ class Desk:
     def submit(self) -> str:
         """Send what is looked at; its id."""
         self.page.locator("#send").click()
+        return self.sent()
+
+    def sent(self) -> str:
+        """Wait for the page of what has been sent; its id."""
         self.page.wait_for_url(re.compile(r"/admin/notifications/[0-9a-f-]{36}"))
         found = re.search(r"[0-9a-f-]{36}", self.page.url)
         assert found

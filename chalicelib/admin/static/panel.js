@@ -21,14 +21,19 @@
   function onlyOnce(event) {
     // A form that is on its way is not sent a second time by a second click.
     if (event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
-    if (event.submitter && event.submitter.formTarget) return; // a preview in a frame, as often as one likes
+    // Nor is it looked at: what is sent again in the same moment is sent the second time only.
     if (event.target.dataset.sent) {
       event.preventDefault();
       return;
     }
+    if (event.submitter && event.submitter.formTarget) return; // a preview in a frame, as often as one likes
     event.target.dataset.sent = "yes";
-    // The page may come back out of the browser's memory.
-    window.addEventListener("pageshow", () => delete event.target.dataset.sent, { once: true });
+  }
+
+  function sendAgain(event) {
+    // The page has come back out of the browser's memory.
+    if (!event.persisted) return;
+    document.querySelectorAll("[data-sent]").forEach((each) => { delete each.dataset.sent; });
   }
 
   function openMenu() {
@@ -91,6 +96,8 @@
   document.addEventListener("htmx:beforeSwap", keepOpen);
   document.querySelectorAll("[data-refresh]").forEach(refresh);
   openMenu();
-  pressButtons();
+  window.addEventListener("pageshow", sendAgain);
+  // Not before: whoever was faster than this script has sent the form, and is to be heard first.
+  window.addEventListener("load", pressButtons);
   window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);
 })();
