@@ -2,103 +2,18 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from chalicelib.domain.times import utc_now
-from chalicelib.services.administrators import create_administrator
-from chalicelib.services.rights import Role
-from tests.browser.conftest import HEIGHT, WIDTH, watched
-from tests.support.deployment import Deployment, Person, people
-from tests.support.panel import PASSWORD
+from tests.support.deployment import Deployment, people
+from tests.support.panel_desk import BAD_LINE, Desk, ids, known
 from tests.support.panel_examples import unused
 from tests.support.panel_in_browser import grave, log_in
 from tests.support.smtp import ScriptedSmtp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-
-PATIENCE_MS = 30_000
-"""For functions that start first, on a machine that others use too."""
-
-BAD_LINE = "no-id-of-anybody"
-
-
-@dataclass
-class Desk:
-    """Somebody at the panel, who reads it in a language."""
-
-    page: Page
-    base: str
-    login: str
-    language: str
-    complaints: list[str]
-    changed: list[str] = field(default_factory=list)
-    """What they have changed so far, by what the audit log names it."""
-
-    def open(self, path: str) -> Page:
-        self.page.goto(f"{self.base}/admin/{path}")
-        return self.page
-
-    def press(self, *, within: str = "main") -> None:
-        """Press the main button of a form."""
-        self.page.locator(f"{within} button.main").click()
-
-
-@pytest.fixture(scope="module", params=["en", "ru"])
-def desk(
-    request: pytest.FixtureRequest, vestnik: Deployment, services: None, browser: Browser
-) -> Iterator[Desk]:
-    """A manager who has chosen their language at the door, and come in."""
-    login = unused("maria")
-    create_administrator(login, utc_now(), PASSWORD, Role.MANAGER)
-    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB")
-    with watched(context) as (page, complaints):
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(f"{vestnik.api_url}/admin/")
-        page.locator(f"button[name=language][value={request.param}]").click()
-        expect(page.locator(f"html[lang={request.param}]")).to_have_count(1)
-        log_in(page, vestnik.api_url, login)
-        yield Desk(page, vestnik.api_url, login, request.param, complaints)
-    context.close()
-
-
-@pytest.fixture(autouse=True)
-def _quiet(desk: Desk) -> Iterator[None]:
-    desk.complaints.clear()
-    yield
-    assert desk.complaints == []
-    assert desk.page.locator("html").get_attribute("lang") == desk.language
-
-
-def known(vestnik: Deployment, number: int) -> list[Person]:
-    return vestnik.add_people(people(number))
-
-
-def write(desk: Desk, title: str) -> None:
-    """The form of a new notification, but for its recipients."""
-    page = desk.open("notifications/new")
-    page.fill("[name=title]", title)
-    page.fill("[name=text]", "The new hours are on our page.\n\nSee you soon!")
-
-
-def send(desk: Desk, count: int) -> str:
-    """Look at it, send it and wait for its end; the notification's id."""
-    page = desk.page
-    desk.press(within="#new-notification")
-    expect(page.locator("#count")).to_have_text(str(count))
-    page.locator("#send").click()
-    page.wait_for_url(re.compile(r"/admin/notifications/[0-9a-f-]{36}"))
-    found = re.search(r"[0-9a-f-]{36}", page.url)
-    assert found
-    desk.changed.append(found[0])
-    expect(page.locator("#progress progress")).to_have_attribute("value", str(count), timeout=PATIENCE_MS)
-    expect(page.locator("#progress[hx-get]")).to_have_count(0)
-    return found[0]
 
 
 def test_a_notification_is_written_looked_at_sent_and_copied(
@@ -106,12 +21,12 @@ def test_a_notification_is_written_looked_at_sent_and_copied(
 ) -> None:
     persons, title = known(vestnik, 2), f"Open on Sunday {uuid.uuid4().hex[:8]} <b>"
     page = desk.page
-    write(desk, title)
-    page.fill("[name=users]", "\n".join(each.user_id for each in persons))
+    desk.write(title)
+    page.fill("[name=users]", ids(persons))
     desk.press(within="#new-notification")
     for language in ("en", "ru"):
         look = page.frame_locator(f"iframe[name=look-{language}]")
-        expect(look.locator("h1")).to_have_text(title, timeout=PATIENCE_MS)
+        expect(look.locator("h1")).to_have_text(title)
     page.emulate_media(color_scheme="dark")
     assert grave(page) == []
     # A mail has its colours of the night then, which a white ground would hide.
@@ -121,7 +36,7 @@ def test_a_notification_is_written_looked_at_sent_and_copied(
     page.locator("button[name=back]").click()
     expect(page.locator("[name=title]")).to_have_value(title)
 
-    notification_id = send(desk, 2)
+    notification_id = desk.send(2)
     expect(page.locator("#progress .counts a[href*='status=sent'] .count")).to_have_text("2")
     assert {mail.recipient for mail in smtp.mails()} == {each.email for each in persons}
 
@@ -143,20 +58,18 @@ LATER = "const now = Date.now; Date.now = () => now() + 10 * 60_000"
 def test_a_session_that_ends_takes_nothing_of_what_was_typed(desk: Desk, vestnik: Deployment) -> None:
     (person,), title = known(vestnik, 1), f"Written for long {uuid.uuid4().hex[:8]}"
     page = desk.page
-    write(desk, title)
+    desk.write(title)
     page.fill("[name=users]", person.user_id)
     page.context.clear_cookies(name="vestnik-session")
     page.evaluate(LATER)
-    desk.press(within="#new-notification")
+    with desk.refused(401):
+        desk.press(within="#new-notification")
     expect(page.locator("#ended")).to_be_visible()
-    assert [each for each in desk.complaints if "401" not in each] == []
-    desk.complaints.clear()
     with page.context.expect_page() as opened:
         page.locator("#ended a").click()
     log_in(opened.value, desk.base, desk.login)
     opened.value.close()
-    desk.press(within="#new-notification")
-    expect(page.locator("#count")).to_have_text("1")
+    desk.look(1)
     assert title in page.locator("main").inner_text()
 
 
@@ -169,23 +82,22 @@ def test_a_file_with_a_bad_line_is_sent_to_when_that_is_agreed_to(
         "\n".join(["user_id", persons[0].user_id, BAD_LINE, *[each.user_id for each in persons[1:]]])
     )
     page = desk.page
-    write(desk, "To a file")
+    desk.write("To a file")
     page.locator("[name=way][value=file]").check()
     page.set_input_files("#upload-file", file)
     page.locator("#upload [data-start]").click()
     rows = page.locator("#upload .report tbody tr")
     expect(rows).to_have_count(1)
     expect(rows.locator("td").first).to_have_text("3")
-    desk.press(within="#new-notification")
+    with desk.refused():
+        desk.press(within="#new-notification")
     expect(page.locator("#e-file")).to_be_visible()  # nobody has agreed to leave that line out
-    assert [each for each in desk.complaints if "422" not in each] == []
-    desk.complaints.clear()
     page.set_input_files("#upload-file", file)
     page.locator("#upload [data-start]").click()
     page.locator("#upload .report button.danger").click()
     expect(page.locator("#upload .told .said.warn, #upload .told .said.good")).to_have_count(1)
     expect(page.locator("[name=uploaded_parts]")).to_have_value("1")
-    send(desk, 3)
+    desk.send(3)
 
 
 def register(desk: Desk, slug: str) -> str:
@@ -248,6 +160,7 @@ def test_contacts_are_imported_and_a_bad_line_is_told(desk: Desk, tmp_path: Path
     rows = page.locator("#import .report tbody tr")
     expect(rows).to_have_count(1)
     expect(rows.locator("td").first).to_have_text("3")
+    assert grave(page) == []
     desk.open("contacts")
     page.fill("[name=user]", persons[1].user_id)
     page.locator("#find button").click()

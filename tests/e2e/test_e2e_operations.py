@@ -4,13 +4,13 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.arrivals import FUNCTION_SECONDS
 from tests.support.deployment import COLD_SECONDS, Deployment, Person, Sent, Watch, people
+from tests.support.failing import two_minutes_have_passed
 from tests.support.smtp import ScriptedSmtp
 from tests.support.waiting import wait_until
 
@@ -188,20 +188,12 @@ def test_what_failed_is_found_and_sent_again(vestnik: Deployment, smtp: Scripted
     assert line.endswith("3       dead_letter (3)")
     assert json.loads(vestnik.manage("show", sent.id))["counts"]["failed"] == 3
 
-    two_minutes_have_passed(vestnik, sent, persons)
+    two_minutes_have_passed(vestnik, sent.dispatch_id, persons)
     assert "3 failed recipient(s) are unsent again" in vestnik.manage("send-again", sent.id)
     vestnik.sweep()
     vestnik.wait_for(sent, sent=3)
     assert smtp.counts() == {person.email: 1 for person in persons}
     assert sent.id not in vestnik.manage("failures")
-
-
-def two_minutes_have_passed(vestnik: Deployment, sent: Sent, persons: list[Person]) -> None:
-    earlier = (datetime.now(UTC) - timedelta(seconds=121)).isoformat(timespec="milliseconds")
-    for person in persons:
-        row = vestnik.row("USERS_NOTIFICATIONS_TABLE", user_id=person.user_id, dispatch_id=sent.dispatch_id)
-        assert row is not None
-        vestnik.put("USERS_NOTIFICATIONS_TABLE", {**row, "attention_at": earlier.replace("+00:00", "Z")})
 
 
 # A table.

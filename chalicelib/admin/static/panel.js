@@ -22,16 +22,21 @@
   function onlyOnce(event) {
     // A form that is on its way is not sent a second time by a second click.
     if (event.defaultPrevented || event.target.hasAttribute("hx-post")) return;
-    if (event.submitter && event.submitter.formTarget) return; // a preview in a frame, as often as one likes
+    // Nor is it looked at: what is sent again in the same moment is sent the second time only.
     if (event.target.dataset.sent) {
       event.preventDefault();
       return;
     }
+    if (event.submitter && event.submitter.formTarget) return; // a preview in a frame, as often as one likes
     event.target.dataset.sent = "yes";
-    const letGo = () => delete event.target.dataset.sent;
-    // The page may come back out of the browser's memory; or stay, where somebody has stopped what was on its way.
-    window.addEventListener("pageshow", letGo, { once: true });
-    window.setTimeout(letGo, ON_ITS_WAY_MS);
+    // It may stay, where somebody has stopped what was on its way.
+    window.setTimeout(() => { delete event.target.dataset.sent; }, ON_ITS_WAY_MS);
+  }
+
+  function sendAgain(event) {
+    // The page has come back out of the browser's memory.
+    if (!event.persisted) return;
+    document.querySelectorAll("[data-sent]").forEach((each) => { delete each.dataset.sent; });
   }
 
   function openMenu() {
@@ -106,6 +111,8 @@
   document.querySelectorAll("[data-refresh]").forEach(refresh);
   document.addEventListener("htmx:load", refreshWhatIsNew);
   openMenu();
-  pressButtons();
+  window.addEventListener("pageshow", sendAgain);
+  // Not before: whoever was faster than this script has sent the form, and is to be heard first.
+  window.addEventListener("load", pressButtons);
   window.matchMedia("(min-width: 64rem)").addEventListener("change", openMenu);
 })();
