@@ -106,7 +106,15 @@ def _lane_now(lane: Lane, counted: Counter[str], at: datetime) -> LaneNow:
     from chalicelib.services.operations import by_metric, percentile, waiting
 
     latency = {f"p{percent}": percentile(counted, percent) or "-" for percent in (50, 95)}
-    return LaneNow(counts=by_metric(counted), latency=latency, **asdict(waiting(lane, at)))
+    found = waiting(lane, at)
+    return LaneNow(
+        counts=by_metric(counted),
+        latency=latency,
+        unsent=found.unsent,
+        unsent_seconds=found.unsent_seconds,
+        pending=found.pending,
+        pending_seconds=found.pending_seconds,
+    )
 
 
 def _as_json(stack_name: str, found: Now) -> dict[str, Any]:
