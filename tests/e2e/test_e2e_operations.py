@@ -164,7 +164,8 @@ def test_what_lies_among_the_dead_letters_is_shown_and_moved_back(
         for person in persons:
             assert person.user_id in shown
             assert person.email not in shown
-        assert vestnik.counts(sent)["queued"] == 12
+        counts = vestnik.counts(sent)
+        assert counts["queued"] == 12, counts
 
         assert vestnik.manage("move-back", "delivery-express").startswith("12 messages are in")
         assert vestnik.queued("DELIVERY_EXPRESS_DEAD") == []
