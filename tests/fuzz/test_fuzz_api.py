@@ -13,13 +13,13 @@ import pytest
 from chalicelib import security
 from chalicelib.api.examples import USER
 from infra.package import PROJECT
+from tests.fuzz.hooks import ADMINISTRATOR
 from tests.support.deployment import Deployment
 from tests.support.example_requests import LOGIN, OPERATIONS, PASSWORD
 
 pytestmark = pytest.mark.e2e
 
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
-ADMINISTRATOR = "fuzzer"
 FOLLOWED_LINKS = 5
 """From what one request made to the next: of so many kinds at least, or the stateful phase shows nothing."""
 
