@@ -89,7 +89,7 @@ def errors_by_field(visit: Visit, error: RefusedError | ValidationError) -> dict
 def _visit(section: Section, view: View, request: Request) -> Visit:
     context = request.context or {}
     sent = cookies.read_cookies(request)
-    asked = str(context.get("path") or request.path)
+    asked = _asked_path(request)
     path = section.page_of(view)
     for name, value in (request.uri_params or {}).items():
         path = path and path.replace(f"{{{name}}}", value)
@@ -113,6 +113,11 @@ def _visit(section: Section, view: View, request: Request) -> Visit:
         is_fragment=request.headers.get("hx-request") == "true",
         login_csrf=login_csrf,
     )
+
+
+def _asked_path(request: Request) -> str:
+    """What was asked for, with whatever stands before the route."""
+    return str((request.context or {}).get("path") or request.path)
 
 
 def _zone(name: str | None) -> ZoneInfo:
@@ -226,8 +231,8 @@ def _to_log_in(visit: Visit, request: Request) -> Response:
 def _page_of(visit: Visit, request: Request) -> str | None:
     """What somebody looks at, as an address within the panel."""
     if visit.is_fragment:
-        asked = str((request.context or {}).get("path") or request.path)
-        return links.page_around(request.path, asked, request.headers.get("hx-current-url") or "")
+        around = request.headers.get("hx-current-url") or ""
+        return links.page_around(request.path, _asked_path(request), around)
     return links.here(visit.path, visit.query) if visit.path else None
 
 

@@ -13,7 +13,13 @@ from chalicelib.admin.forms import Form
 from chalicelib.admin.views import timings
 from chalicelib.admin.views.contents import variables_of
 from chalicelib.admin.views.frequencies import PATH, found, outdated, version_in
-from chalicelib.admin.views.long_texts import put_long_text_aside, size_in_page, text_in_form, text_of
+from chalicelib.admin.views.long_texts import (
+    leave_out,
+    put_long_text_aside,
+    size_in_page,
+    text_in_form,
+    text_of,
+)
 from chalicelib.admin.visits import Visit
 from chalicelib.api.fields import ContentFields
 from chalicelib.channels import CHANNELS
@@ -112,7 +118,8 @@ def _show_form(visit: Visit, page: str, view: FrequencyView | None) -> Response:
     )
     bad_lines = _bad_lines(visit)
     put_long_text_aside(visit)
-    _take_out_long_lists(visit)
+    if size_in_page(visit.form.raw("users")) > MAX_ECHO_BYTES:
+        leave_out(visit, "users")
     is_own = content is not None and not content.template
     count, unit = timings.in_units(int(row.period)) if row and row.period else (1, "day")
     return visit.show(
@@ -140,15 +147,6 @@ def _template(name: str) -> Template | None:
         return shipped().find(name) if name else None
     except UnknownTemplateError:
         return None
-
-
-def _take_out_long_lists(visit: Visit) -> None:
-    """Leave out of the page a list that is too long for it."""
-    if size_in_page(visit.form.raw("users")) > MAX_ECHO_BYTES:
-        visit.form = visit.form.with_fields({"users": ""})
-        visit.errors.setdefault(
-            "users", visit.say("It is too long to be shown again: please paste it again.")
-        )
 
 
 def _content(visit: Visit) -> Content:

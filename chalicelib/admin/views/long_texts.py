@@ -34,6 +34,12 @@ def beginning(text: str, most: int) -> str:
     return shown
 
 
+def leave_out(visit: Visit, name: str) -> None:
+    """Have a form that is shown again do without a field that is too long for its page, and say so."""
+    visit.form = visit.form.with_fields({name: ""})
+    visit.errors.setdefault(name, visit.say("It is too long to be shown again: please paste it again."))
+
+
 def text_in_form(text: str, notification_id: str) -> dict[str, str]:
     """What a form has at first of a notification's text: itself, or by what it is kept."""
     is_long = size_in_page(text) > MAX_SHOWN_BYTES
@@ -57,8 +63,7 @@ def put_long_text_aside(visit: Visit) -> None:
     if size_in_page(typed) <= MAX_SHOWN_BYTES:
         return
     if len(typed.encode()) > form_texts.MAX_BYTES:  # by no channel it could be sent
-        visit.form = visit.form.with_fields({FIELD: ""})
-        visit.errors.setdefault(FIELD, visit.say("It is too long to be shown again: please paste it again."))
+        leave_out(visit, FIELD)
         return
     visit.form = visit.form.with_fields({FIELD: "", KEPT: form_texts.put_aside(typed, visit.now)})
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chalicelib.admin import words
-from chalicelib.admin.views.long_texts import beginning, size_in_page
+from chalicelib.admin.views.long_texts import beginning, leave_out, size_in_page
 from chalicelib.admin.views.uploading import Ids, ids_of
 from chalicelib.admin.visits import Visit
 from chalicelib.domain.id_lists import without_ids
@@ -57,8 +57,7 @@ def put_long_lists_aside(visit: Visit) -> None:
     try:
         ids = pasted(visit)
     except (InvalidFieldError, TooManyError):
-        visit.form = visit.form.with_fields({FIELD: ""})
-        visit.errors.setdefault(FIELD, visit.say("It is too long to be shown again: please paste it again."))
+        leave_out(visit, FIELD)
         return
     left = without_ids(typed)
     shown = beginning(left, MAX_SHOWN_BYTES)
